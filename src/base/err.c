@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    int status;
+    const char *code;
+    const char *text;
+} rows[] = {
+#define E(name, status, code, text) {status, code, text},
+    ERR_TABLE(E)
+#undef E
+};
+
+bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
+{
+    if (e->code != ERR_NONE)
+        return false;
+    e->code = code;
+    (void)snprintf(e->user, sizeof e->user, "%s", rows[code].text);
+    if (fmt != NULL) {
+        va_list ap;
+        va_start(ap, fmt);
+        (void)vsnprintf(e->detail, sizeof e->detail, fmt, ap);
+        va_end(ap);
+    }
+    return false;
+}
+
+bool err_user(struct err *e, enum err_code code, const char *fmt, ...)
+{
+    if (e->code != ERR_NONE)
+        return false;
+    e->code = code;
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(e->user, sizeof e->user, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool err_errno(struct err *e, const char *what)
+{
+    int number = errno;
+    bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+    return err_set(e, full ? ERR_STORAGE_FULL : ERR_IO, "%s: %s", what, strerror(number));
+}
+
+bool err_from(struct err *e, const char *machine_code, const char *user, const char *detail)
+{
+    if (e->code != ERR_NONE)
+        return false;
+    e->code = ERR_INTERNAL;
+    for (size_t i = 1; i < ERR__COUNT; i++)
+        if (strcmp(rows[i].code, machine_code) == 0)
+            e->code = (enum err_code)i;
+    (void)snprintf(e->user, sizeof e->user, "%s", user);
+    (void)snprintf(e->detail, sizeof e->detail, "%s", detail);
+    return false;
+}
+
+const char *err_machine_code(enum err_code code)
+{
+    return rows[code].code;
+}
+
+int err_http_status(enum err_code code)
+{
+    return rows[code].status;
+}
+
+const char *err_default_text(enum err_code code)
+{
+    return rows[code].text;
+}

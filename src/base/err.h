@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One row per error: C name, HTTP status, machine code, default text for the user.
+ * Rows are grouped by the folder that raises them; docs/errors.md is generated from them. */
+/* clang-format off */
+#define ERR_TABLE_BASE(E) \
+    E(ERR_NONE,            200, "ok",                   "") \
+    E(ERR_NO_MEMORY,       503, "server.no_memory",     "The server is out of memory. Try again later.") \
+    E(ERR_INTERNAL,        500, "server.internal",      "Something went wrong inside the server. Nothing was signed.") \
+    E(ERR_IO,              503, "server.io",            "The server could not read or write its own files.") \
+    E(ERR_STORAGE_FULL,    503, "storage.full",         "The disk of the server is full. Nothing was lost; try again when the operator has freed space.") \
+    E(ERR_FILE_TRUNCATED,  422, "file.truncated",       "The file ends before it should.") \
+    E(ERR_FILE_LIMIT,      422, "file.limit_exceeded",  "The file exceeds a limit of this server.") \
+    E(ERR_FILE_TYPE,       422, "file.wrong_type",      "The file does not correspond to the specified file type.") \
+    E(ERR_USAGE,           400, "usage",                "The command or setting is not usable.") \
+    E(ERR_JSON,            400, "json.invalid",         "The JSON text is not valid.") \
+    E(ERR_SETTING,         400, "settings.invalid",     "A setting is not valid.")
+#define ERR_TABLE_CRYPTO(E) \
+    E(ERR_CRYPTO,          500, "crypto.failed",        "A cryptographic operation failed.") \
+    E(ERR_DER,             422, "der.invalid",          "A DER structure in the file is not valid.")
+#define ERR_TABLE_ARCHIVE(E)
+#define ERR_TABLE_FORMATS(E)
+#define ERR_TABLE_CONFIGURATION(E)
+#define ERR_TABLE_ARTIFACT(E)
+#define ERR_TABLE_KEYSTORE(E)
+#define ERR_TABLE_STORE(E)
+#define ERR_TABLE_SERVICE(E)
+#define ERR_TABLE_IPC(E) \
+    E(ERR_IPC_MESSAGE,     500, "ipc.message",          "A part of the server sent a message that is not allowed.") \
+    E(ERR_IPC_CLOSED,      503, "ipc.closed",           "A part of the server has stopped. Try again.")
+#define ERR_TABLE_WEB(E)
+
+#define ERR_TABLE(E) \
+    ERR_TABLE_BASE(E) ERR_TABLE_CRYPTO(E) ERR_TABLE_ARCHIVE(E) ERR_TABLE_FORMATS(E) \
+    ERR_TABLE_CONFIGURATION(E) ERR_TABLE_ARTIFACT(E) ERR_TABLE_KEYSTORE(E) ERR_TABLE_STORE(E) \
+    ERR_TABLE_SERVICE(E) ERR_TABLE_IPC(E) ERR_TABLE_WEB(E)
+/* clang-format on */
+
+#define E(name, status, code, text) name,
+enum err_code { ERR_TABLE(E) ERR__COUNT };
+#undef E
+
+struct err {
+    enum err_code code; /* what programs switch on; ERR_NONE means unset */
+    char user[320];     /* what the person who uploaded the file reads */
+    char detail[320];   /* what the operator reads: offset, errno, peer */
+};
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* Sets *e, unless it is already set, and returns false, so a caller can write
+ * "return err_set(...)". The user text is the row's; fmt adds the detail, NULL for none. */
+bool err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
+/* The same with a user text of its own: a sentence that names what is wrong and what to do. */
+bool err_user(struct err *e, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
+/* The same for a failed system call; ENOSPC, EDQUOT and EFBIG become ERR_STORAGE_FULL. */
+bool err_errno(struct err *e, const char *what);
+/* Carries an error that another process reported; an unknown code becomes ERR_INTERNAL. */
+bool err_from(struct err *e, const char *machine_code, const char *user, const char *detail);
+
+const char *err_machine_code(enum err_code code);
+int err_http_status(enum err_code code);
+const char *err_default_text(enum err_code code);
+
+#define TRY(expr)                                                                                  \
+    do {                                                                                           \
+        if (!(expr))                                                                               \
+            return false;                                                                          \
+    } while (0)
+#define CLEANUP(fn) __attribute__((cleanup(fn)))
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#endif

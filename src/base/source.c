@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "base/source.h"
+#include "base/fault.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool source_file(int fd, struct source *ret, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return err_errno(e, "fstat");
+    if (!S_ISREG(st.st_mode))
+        return err_user(e, ERR_FILE_TYPE, "This is not a regular file.");
+    *ret = source_range(fd, 0, (uint64_t)st.st_size);
+    return true;
+}
+
+struct source source_range(int fd, uint64_t offset, uint64_t size)
+{
+    return (struct source){.fd = fd, .offset = offset, .size = size};
+}
+
+struct source source_memory(struct reader bytes)
+{
+    static const uint8_t nothing[1]; /* arithmetic on NULL is undefined even for empty ranges */
+    return (struct source){
+        .fd = -1, .mem = bytes.at == NULL ? nothing : bytes.at, .size = bytes.left};
+}
+
+bool source_slice(const struct source *s, uint64_t offset, uint64_t size, struct source *ret,
+                  struct err *e)
+{
+    if (offset > s->size || size > s->size - offset)
+        return err_set(e, ERR_FILE_TRUNCATED, "%llu bytes at %llu of %llu",
+                       (unsigned long long)size, (unsigned long long)offset,
+                       (unsigned long long)s->size);
+    struct source part = *s;
+    part.offset += offset;
+    part.size = size;
+    *ret = part;
+    return true;
+}
+
+static bool read_fully(int fd, uint64_t offset, uint8_t *to, size_t n, struct err *e)
+{
+    while (n > 0) {
+        ssize_t got = fault_now() ? (errno = EIO, -1) : pread(fd, to, n, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_errno(e, "pread");
+        if (got == 0)
+            return err_set(e, ERR_FILE_TRUNCATED, "file shrank at %llu",
+                           (unsigned long long)offset);
+        to += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+bool source_read(const struct source *s, uint64_t offset, void *to, size_t n, struct err *e)
+{
+    struct source part;
+    TRY(source_slice(s, offset, n, &part, e));
+    if (part.fd >= 0)
+        return read_fully(part.fd, part.offset, to, n, e);
+    if (n > 0)
+        memcpy(to, part.mem + part.offset, n);
+    return true;
+}
+
+bool source_load(struct arena *a, const struct source *s, uint64_t offset, size_t n,
+                 struct reader *ret, struct err *e)
+{
+    struct source part;
+    TRY(source_slice(s, offset, n, &part, e));
+    if (part.fd < 0) {
+        *ret = reader_over(part.mem + part.offset, n);
+        return true;
+    }
+    uint8_t *to = arena_alloc(a, n);
+    if (to == NULL)
+        return err_set(e, ERR_FILE_LIMIT, "a part of %zu bytes does not fit in memory", n);
+    TRY(read_fully(part.fd, part.offset, to, n, e));
+    *ret = reader_over(to, n);
+    return true;
+}
+
+bool source_head(struct arena *a, const struct source *s, size_t n, struct reader *ret,
+                 struct err *e)
+{
+    return source_load(a, s, 0, s->size < n ? (size_t)s->size : n, ret, e);
+}
+
+bool source_each(const struct source *s, source_each_fn each, void *ctx, struct err *e)
+{
+    if (s->fd < 0)
+        return s->size == 0 ||
+               each(ctx, reader_over(s->mem + s->offset, (size_t)s->size), e);
+    uint8_t *buffer = malloc(SOURCE_BUFFER);
+    if (buffer == NULL)
+        return err_set(e, ERR_NO_MEMORY, "buffer");
+    bool ok = true;
+    for (uint64_t done = 0; ok && done < s->size;) {
+        size_t n = s->size - done < SOURCE_BUFFER ? (size_t)(s->size - done) : SOURCE_BUFFER;
+        ok = read_fully(s->fd, s->offset + done, buffer, n, e) &&
+             each(ctx, reader_over(buffer, n), e);
+        done += n;
+    }
+    free(buffer);
+    return ok;
+}
+
+struct sink sink_file(int fd, uint64_t base, uint64_t limit)
+{
+    return (struct sink){.fd = fd, .base = base, .limit = limit};
+}
+
+struct sink sink_memory(struct writer *w)
+{
+    return (struct sink){.fd = -1, .mem = w, .base = w->len, .limit = UINT64_MAX};
+}
+
+static bool write_fully(int fd, uint64_t offset, const uint8_t *from, size_t n, struct err *e)
+{
+    while (n > 0) {
+        ssize_t put = fault_now() ? (errno = ENOSPC, -1) : pwrite(fd, from, n, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return err_errno(e, "pwrite");
+        from += put;
+        offset += (uint64_t)put;
+        n -= (size_t)put;
+    }
+    return true;
+}
+
+bool sink_write(struct sink *k, const void *data, size_t n, struct err *e)
+{
+    if (n > k->limit - k->used)
+        return err_set(e, ERR_FILE_LIMIT, "output limit %llu", (unsigned long long)k->limit);
+    if (k->fd >= 0) {
+        TRY(write_fully(k->fd, k->base + k->used, data, n, e));
+    } else {
+        writer_bytes(k->mem, data, n);
+        TRY(writer_ok(k->mem, e));
+    }
+    k->used += n;
+    if (k->tee != NULL && n > 0)
+        k->tee(k->tee_ctx, reader_over(data, n));
+    return true;
+}
+
+bool sink_reader(struct sink *k, struct reader bytes, struct err *e)
+{
+    return sink_write(k, bytes.at, bytes.left, e);
+}
+
+bool sink_zeros(struct sink *k, uint64_t n, struct err *e)
+{
+    static const uint8_t zeros[4096];
+    for (; n > sizeof zeros; n -= sizeof zeros)
+        TRY(sink_write(k, zeros, sizeof zeros, e));
+    return sink_write(k, zeros, (size_t)n, e);
+}
+
+static bool append_piece(void *ctx, struct reader piece, struct err *e)
+{
+    struct sink *k = ctx;
+    return sink_write(k, piece.at, piece.left, e);
+}
+
+bool sink_source(struct sink *k, const struct source *s, struct err *e)
+{
+    return source_each(s, append_piece, k, e);
+}
+
+bool sink_patch(struct sink *k, uint64_t offset, const void *data, size_t n, struct err *e)
+{
+    if (offset > k->used || n > k->used - offset)
+        return err_set(e, ERR_INTERNAL, "patch outside of the output");
+    if (k->fd >= 0)
+        return write_fully(k->fd, k->base + offset, data, n, e);
+    writer_patch(k->mem, (size_t)(k->base + offset), data, n);
+    return writer_ok(k->mem, e);
+}
+
+struct source sink_view(const struct sink *k)
+{
+    if (k->fd >= 0)
+        return source_range(k->fd, k->base, k->used);
+    struct reader all = writer_view(k->mem);
+    struct source whole = source_memory(all);
+    whole.offset = k->base;
+    whole.size = k->used;
+    return whole;
+}

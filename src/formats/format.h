@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FORMATS_FORMAT_H
+#define FORMATS_FORMAT_H
+#include "base/budget.h"
+#include "base/source.h"
+#include "crypto/algorithm.h"
+#include "formats/facts.h"
+
+/* The code half of a format: only worker and CLI link it. A format sees bytes, attributes and a
+ * signer. It never sees a key, a clock, randomness, a path or a network. Every function may run
+ * in several threads at once, each with its own arena. */
+
+/* One attribute of a directive after ${} expansion, or one fact read from a file. */
+struct attribute {
+    const char *name;
+    const char *value; /* UTF-8 */
+};
+struct attributes {
+    const struct attribute *list;
+    size_t count;
+};
+const char *attribute_value(const struct attributes *a, const char *name); /* NULL: absent */
+
+/* Where signatures and time stamps come from: messages in the worker, a key in tests and in
+ * offline `chancery sign`. Asked twice for the same slot and digest it gives the same answer. */
+struct signer {
+    void *ctx;
+    const struct reader *chain; /* DER certificates, the signer's first; no root but self-signed */
+    size_t chain_count;
+    int64_t time;               /* seconds since 1970: signingTime and the like */
+    uint8_t seed[32];           /* nonces and ids are derived from seed, slot and a label */
+    bool stamps;                /* time stamps are wanted where the format has them */
+    /* ECDSA or RSA by the key in chain[0]; PSS only when `algorithm` says so. */
+    bool (*sign)(void *ctx, uint32_t slot, sign_algorithm algorithm, struct reader digest,
+                 struct writer *signature, struct err *e);
+    /* RFC 3161 token (DER ContentInfo) over imprint = hash of what is stamped; checked already:
+     * imprint, nonce, EKU, chain. Not called when !stamps. */
+    bool (*stamp)(void *ctx, uint32_t slot, enum hash hash, struct reader imprint,
+                  struct writer *token, struct err *e);
+};
+
+/* What restrictions, the plan and the request page may look at. A name may come several times
+ * (one version resource per language): a restriction wants all of them to match. */
+struct file_facts {
+    struct attributes facts;
+    uint32_t signatures; /* embedded ones that are there already, valid or not */
+};
+
+struct sign_job {
+    struct arena *arena;
+    const struct source *in;
+    const char *file_name; /* of the entry, without folders: default descriptions */
+    const char *directive; /* name of a row of facts->directives with DIRECTIVE_SIGN */
+    struct attributes attributes;
+    uint32_t slot; /* first of the slots that `slots` asked for */
+    const struct signer *signer;
+    struct sink scratch; /* room of its own for intermediate bytes; the format copies the struct */
+    struct sink *out;    /* the whole new file; for DIRECTIVE_NEW_FILE the signature file */
+};
+
+/* One signature found in a file. Memory of the verify job's arena. */
+struct signature {
+    const char *kind;          /* "authenticode", "cms", "raw" ... */
+    bool intact;               /* content digest, attributes and signature value all agree */
+    const char *problem;       /* a sentence when not intact */
+    sign_algorithm algorithm;
+    enum hash content_hash;
+    struct reader content_digest; /* over the file, as the format defines it */
+    struct reader signed_digest;  /* what the key signed: compared with the slot's digest */
+    const struct reader *certificates; /* DER, the signer's first when known */
+    size_t certificate_count;
+    bool stamped;       /* a time stamp is there and its own signature is intact */
+    int64_t stamp_time; /* seconds since 1970 */
+    const struct reader *stamp_certificates; /* DER, the stamper's first */
+    size_t stamp_certificate_count;
+    struct attributes details; /* for the report: "description", "url" ... */
+};
+
+struct verify_job {
+    struct arena *arena;
+    const struct source *in;
+    const struct source *content; /* for detached signatures; else NULL */
+    const char *directive;        /* for detached ones: which directive made the file; else NULL */
+    struct attributes attributes;
+    const struct reader *certificate; /* DER: for forms that carry none (raw); may be NULL */
+};
+
+/* --- composite formats ----------------------------------------------------------------------- */
+struct entry {
+    const char *path; /* UTF-8, '/' between segments, as the file states it otherwise */
+    uint64_t size;    /* expanded */
+    bool folder;
+};
+struct container {
+    const struct format *format;
+    struct arena *arena;
+    struct source in;
+    struct entry *entries; /* in file order */
+    size_t count;
+    struct budget *budget;
+    void *own; /* the format's */
+};
+/* One replaced (index < count) or added (index == SIZE_MAX, at the end, in order) entry. */
+struct change {
+    size_t index;
+    const char *path; /* of an added entry */
+    struct source content;
+    void *prepared; /* by `prepare`, or NULL */
+};
+
+struct format {
+    const struct format_facts *facts;
+    /* By content only. head: the first 4 KiB or less; in: the whole, when that is not enough. */
+    bool (*probe)(struct reader head, const struct source *in);
+    bool (*inspect)(struct arena *a, const struct source *in, struct file_facts *ret,
+                    struct err *e);
+    /* How many slots the directive takes on this file; NULL: one. */
+    bool (*slots)(struct arena *a, const struct source *in, const char *directive,
+                  struct attributes attributes, uint32_t *ret, struct err *e);
+    bool (*sign)(const struct sign_job *job, struct err *e);
+    /* All signatures, outermost first; none is not an error. False: the file is malformed. */
+    bool (*verify)(const struct verify_job *job, struct signature **ret, size_t *ret_count,
+                   struct err *e);
+
+    /* Composite formats only. `open` checks the whole structure against the strict profile. */
+    bool (*open)(struct arena *a, const struct source *in, struct budget *budget,
+                 struct container **ret, struct err *e);
+    /* The expanded bytes of an entry, checked (CRC and the like). */
+    bool (*extract)(const struct container *c, size_t index, struct sink *out, struct err *e);
+    /* Optional: the expensive part of putting one changed entry in (compression), for a thread of
+     * its own; writes to scratch and leaves what repack needs in change->prepared. */
+    bool (*prepare)(const struct container *c, struct arena *a, struct change *change,
+                    struct sink *scratch, struct err *e);
+    /* The container with these changes, sorted by index; all else byte for byte as it was. */
+    bool (*repack)(const struct container *c, const struct change *changes, size_t count,
+                   struct sink *out, struct err *e);
+    /* Nothing differs but the named entries of `before` and entries added at the end. */
+    bool (*compare)(const struct container *before, const struct container *after,
+                    const bool *changed, struct err *e);
+};
+#define F(name) extern const struct format name##_format;
+FORMATS(F)
+#undef F
+
+/* All of them, in the order of FORMATS; ended by NULL. (formats/format.c) */
+extern const struct format *const all_formats[];
+const struct format *format_of(const char *id); /* by facts->id or element; NULL: not built */
+#endif
