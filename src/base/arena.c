@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include "base/arena.h"
 #include "base/fault.h"
-#include <stdarg.h>
 #include <stdalign.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -12,15 +12,15 @@ struct arena *arena_new(size_t limit); /* NULL when memory is out */
 void arena_free(struct arena *a);      /* NULL is fine */
 size_t arena_used(const struct arena *a);
 
-void *arena_alloc(struct arena *a, size_t n);                 /* zeroed, aligned for any type */
+void *arena_alloc(struct arena *a, size_t n);                  /* zeroed, aligned for any type */
 void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed, overflow checked */
 /* A larger copy of an array; the old one is left to the arena. For tables that double. */
 void *arena_grow(struct arena *a, const void *old, size_t count, size_t new_count, size_t size);
-char *arena_text(struct arena *a, struct reader bytes); /* copy with a NUL behind */
+char *arena_text(struct arena *a, struct reader bytes);          /* copy with a NUL behind */
 struct reader arena_bytes(struct arena *a, struct reader bytes); /* copy; .at NULL on failure */
 char *arena_format(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 
-#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_NEW(a, type)          ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, count, type) ((type *)arena_array((a), (count), sizeof(type)))
 /* Sets the error that belongs to a NULL from above. */
 bool arena_err(struct err *e);

@@ -76,8 +76,8 @@ void clock_iso(int64_t wall_ms, char to[25])
     }
     struct clock_date d = clock_date_of(seconds);
     char text[80];
-    (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.year, d.month,
-                   d.day, d.hour, d.minute, d.second, (int)ms);
+    (void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.year, d.month, d.day,
+                   d.hour, d.minute, d.second, (int)ms);
     (void)snprintf(to, 25, "%.24s", text);
 }
 

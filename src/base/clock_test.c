@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/test.h"
 #include "base/clock.h"
+#include "base/test.h"
 
 static void test_clock__iso_round_trip(void **state)
 {
@@ -18,7 +18,8 @@ static void test_clock__refuses_what_is_no_date(void **state)
 {
     (void)state;
     int64_t ms;
-    static const char *const bad[] = {"", "2026-02-29", "2026-13-01", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "2026-1-1"};
+    static const char *const bad[] = {
+        "", "2026-02-29", "2026-13-01", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "2026-1-1"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(clock_from_iso(reader_text(bad[i]), &ms));
     assert_true(clock_from_iso(reader_text("2024-02-29"), &ms) && ms == 1709164800000);

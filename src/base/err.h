@@ -50,7 +50,7 @@ struct err {
     char detail[320];   /* what the operator reads: offset, errno, peer */
 };
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Sets *e, unless it is already set, and returns false, so a caller can write
@@ -72,6 +72,6 @@ const char *err_default_text(enum err_code code);
         if (!(expr))                                                                               \
             return false;                                                                          \
     } while (0)
-#define CLEANUP(fn) __attribute__((cleanup(fn)))
+#define CLEANUP(fn)     __attribute__((cleanup(fn)))
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/test.h"
 #include "base/reader.h"
+#include "base/test.h"
 #include "base/writer.h"
 
 static void test_reader__little_and_big_endian(void **state)

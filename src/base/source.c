@@ -100,8 +100,7 @@ bool source_head(struct arena *a, const struct source *s, size_t n, struct reade
 bool source_each(const struct source *s, source_each_fn each, void *ctx, struct err *e)
 {
     if (s->fd < 0)
-        return s->size == 0 ||
-               each(ctx, reader_over(s->mem + s->offset, (size_t)s->size), e);
+        return s->size == 0 || each(ctx, reader_over(s->mem + s->offset, (size_t)s->size), e);
     uint8_t *buffer = malloc(SOURCE_BUFFER);
     if (buffer == NULL)
         return err_set(e, ERR_NO_MEMORY, "buffer");

@@ -33,13 +33,12 @@ MUST_CHECK bool source_head(struct arena *a, const struct source *s, size_t n, s
                             struct err *e);
 /* Hands the range to `each` in pieces of at most SOURCE_BUFFER, in order; stops when it fails. */
 typedef bool (*source_each_fn)(void *ctx, struct reader piece, struct err *e);
-MUST_CHECK bool source_each(const struct source *s, source_each_fn each, void *ctx,
-                            struct err *e);
+MUST_CHECK bool source_each(const struct source *s, source_each_fn each, void *ctx, struct err *e);
 
 /* Where output goes: a range of a file that starts at `base` and may not grow past `limit`
  * bytes, or memory. `tee` sees every appended byte once (a running digest); not patches. */
 struct sink {
-    int fd;            /* -1: mem */
+    int fd;             /* -1: mem */
     struct writer *mem; /* when fd is -1; its own limit holds as well */
     uint64_t base;
     uint64_t used; /* bytes appended so far = offset of the next one */

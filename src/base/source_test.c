@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
-#include "base/test.h"
 #include "base/file.h"
 #include "base/source.h"
+#include "base/test.h"
 #include <string.h>
 #include <sys/mman.h>
 

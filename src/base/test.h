@@ -2,9 +2,9 @@
 /* cmocka wants these included before it. */
 #ifndef BASE_TEST_H
 #define BASE_TEST_H
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/test.h"
 #include "base/json.h"
+#include "base/test.h"
 #include "base/text.h"
 #include <string.h>
 
@@ -21,7 +21,8 @@ static void test_text__base64_round_trip_and_strictness(void **state)
         writer_done(&w);
     }
     struct reader none;
-    static const char *const bad[] = {"A", "AA", "AAA", "AA=A", "AB==", "AAB=", "A===", "AA ==", "AAAA="};
+    static const char *const bad[] = {
+        "A", "AA", "AAA", "AA=A", "AB==", "AAB=", "A===", "AA ==", "AAAA="};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(text_unbase64(a, reader_text(bad[i]), &none));
     arena_free(a);
@@ -31,7 +32,8 @@ static void test_text__utf8_strictness(void **state)
 {
     (void)state;
     assert_true(text_is_utf8(reader_text("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80")));
-    static const char *const bad[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3", "\x80", "\xe0\x80\x80"};
+    static const char *const bad[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "\xc3",     "\x80",         "\xe0\x80\x80"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(text_is_utf8(reader_text(bad[i])));
 }
@@ -55,10 +57,13 @@ static void test_text__utf16_round_trip(void **state)
 static void test_text__folding(void **state)
 {
     (void)state;
-    assert_true(text_equal_fold("STRA\xc3\x9c" "E", "stra\xc3\xbc" "e"));
-    assert_true(text_equal_fold("\xce\xa3", "\xcf\x83"));     /* Greek sigma */
-    assert_true(text_equal_fold("\xd0\x96", "\xd0\xb6"));     /* Cyrillic zhe */
-    assert_false(text_equal_fold("\xc3\x9f", "ss"));          /* simple, not full, folding */
+    assert_true(text_equal_fold("STRA\xc3\x9c"
+                                "E",
+                                "stra\xc3\xbc"
+                                "e"));
+    assert_true(text_equal_fold("\xce\xa3", "\xcf\x83")); /* Greek sigma */
+    assert_true(text_equal_fold("\xd0\x96", "\xd0\xb6")); /* Cyrillic zhe */
+    assert_false(text_equal_fold("\xc3\x9f", "ss"));      /* simple, not full, folding */
     assert_true(text_equal_ascii_fold("Test-Signing", "test-signING"));
     assert_false(text_equal_ascii_fold("a", "ab"));
 }
@@ -94,7 +99,8 @@ static void test_json__escapes_and_nests(void **state)
     json_end_array(&j);
     json_null(&j, "c");
     json_end_object(&j);
-    assert_true(reader_equal_text(writer_view(&w), "{\"a\":\"\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\"b\":[1,true],\"c\":null}"));
+    assert_true(reader_equal_text(
+        writer_view(&w), "{\"a\":\"\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\"b\":[1,true],\"c\":null}"));
     writer_done(&w);
 }
 

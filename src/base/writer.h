@@ -12,7 +12,7 @@ struct writer {
 };
 
 void writer_init(struct writer *w, size_t limit);
-void writer_done(struct writer *w); /* wipes and frees */
+void writer_done(struct writer *w);  /* wipes and frees */
 void writer_reset(struct writer *w); /* empty again, memory kept */
 
 void writer_u8(struct writer *w, uint8_t v);

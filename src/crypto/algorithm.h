@@ -4,7 +4,14 @@
 #include "base/reader.h"
 
 /* Numbers are on the wire, in journals and databases: never change one. */
-enum hash { HASH_NONE = 0, HASH_MD5 = 1, HASH_SHA1 = 2, HASH_SHA256 = 3, HASH_SHA384 = 4, HASH_SHA512 = 5 };
+enum hash {
+    HASH_NONE = 0,
+    HASH_MD5 = 1,
+    HASH_SHA1 = 2,
+    HASH_SHA256 = 3,
+    HASH_SHA384 = 4,
+    HASH_SHA512 = 5
+};
 enum scheme { SCHEME_RSA_PKCS1 = 1, SCHEME_RSA_PSS = 2, SCHEME_ECDSA = 3, SCHEME_ED25519 = 4 };
 enum { HASH_MAX = 64 };
 

@@ -27,9 +27,9 @@ struct signer {
     void *ctx;
     const struct reader *chain; /* DER certificates, the signer's first; no root but self-signed */
     size_t chain_count;
-    int64_t time;               /* seconds since 1970: signingTime and the like */
-    uint8_t seed[32];           /* nonces and ids are derived from seed, slot and a label */
-    bool stamps;                /* time stamps are wanted where the format has them */
+    int64_t time;     /* seconds since 1970: signingTime and the like */
+    uint8_t seed[32]; /* nonces and ids are derived from seed, slot and a label */
+    bool stamps;      /* time stamps are wanted where the format has them */
     /* ECDSA or RSA by the key in chain[0]; PSS only when `algorithm` says so. */
     bool (*sign)(void *ctx, uint32_t slot, sign_algorithm algorithm, struct reader digest,
                  struct writer *signature, struct err *e);
@@ -60,13 +60,13 @@ struct sign_job {
 
 /* One signature found in a file. Memory of the verify job's arena. */
 struct signature {
-    const char *kind;          /* "authenticode", "cms", "raw" ... */
-    bool intact;               /* content digest, attributes and signature value all agree */
-    const char *problem;       /* a sentence when not intact */
+    const char *kind;    /* "authenticode", "cms", "raw" ... */
+    bool intact;         /* content digest, attributes and signature value all agree */
+    const char *problem; /* a sentence when not intact */
     sign_algorithm algorithm;
     enum hash content_hash;
-    struct reader content_digest; /* over the file, as the format defines it */
-    struct reader signed_digest;  /* what the key signed: compared with the slot's digest */
+    struct reader content_digest;      /* over the file, as the format defines it */
+    struct reader signed_digest;       /* what the key signed: compared with the slot's digest */
     const struct reader *certificates; /* DER, the signer's first when known */
     size_t certificate_count;
     bool stamped;       /* a time stamp is there and its own signature is intact */

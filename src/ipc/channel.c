@@ -197,8 +197,7 @@ bool channel_hello(struct channel *c, struct message *m, struct err *e)
         CLEANUP(writer_done) struct writer w;                                                      \
         writer_init(&w, MESSAGE_MAX - 4);                                                          \
         msg_##name##_write(&w, m);                                                                 \
-        return writer_ok(&w, e) &&                                                                 \
-               channel_send(c, MSG_##name, writer_view(&w), fds, fd_count, e);                     \
+        return writer_ok(&w, e) && channel_send(c, MSG_##name, writer_view(&w), fds, fd_count, e); \
     }                                                                                              \
     bool message_as_##name(const struct message *m, struct msg_##name *ret, struct err *e)         \
     {                                                                                              \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/test.h"
 #include "base/file.h"
+#include "base/test.h"
 #include "ipc/channel.h"
 #include <unistd.h>
 
@@ -23,7 +23,8 @@ static void test_channel__carries_messages_and_descriptors(void **state)
     int fd = -1;
     pair_of(ROLE_CORE, ROLE_FRONT, &core, &front);
     assert_true(file_memfd("body", reader_text("hello"), &fd, &e));
-    assert_true(channel_send_CALL_REPLY(&core, &(struct msg_CALL_REPLY){.call = 1, .status = 200, .length = 5}, &fd, 1, &e));
+    assert_true(channel_send_CALL_REPLY(
+        &core, &(struct msg_CALL_REPLY){.call = 1, .status = 200, .length = 5}, &fd, 1, &e));
     assert_true(channel_receive(&front, &m, &e) && message_as_CALL_REPLY(&m, &reply, &e));
     assert_int_equal(reply.status, 200);
     int got = message_take_fd(&m, 0);

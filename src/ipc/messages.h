@@ -181,7 +181,8 @@ typedef struct reader field_list;
 #define FIELD(kind, name) field_##kind name;
 
 /* record_X_write appends one record; record_X_next takes the next one off a list (borrowing its
- * memory), false when it is malformed. Loop: while (list.left > 0) TRY(record_X_next(&list, &x)). */
+ * memory), false when it is malformed. Loop: while (list.left > 0) TRY(record_X_next(&list, &x)).
+ */
 #define R(name)                                                                                    \
     struct record_##name {                                                                         \
         name##_FIELDS(FIELD)                                                                       \

@@ -9,7 +9,8 @@ static void test_messages__round_trip_and_every_cut(void **state)
     writer_init(&list, 1000);
     record_USE_write(&list, &(struct record_USE){.slot = 3, .digest = reader_text("d")});
     writer_init(&w, 1000);
-    msg_KEY_CLOSED_write(&w, &(struct msg_KEY_CLOSED){.call = 9, .uses = writer_view(&list), .journal = 7});
+    msg_KEY_CLOSED_write(
+        &w, &(struct msg_KEY_CLOSED){.call = 9, .uses = writer_view(&list), .journal = 7});
     struct reader body = writer_view(&w), cut;
     struct msg_KEY_CLOSED m;
     struct record_USE use;
