@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmocka wants these included before it. */
+/* cmocka.h wants the others included before it. */
 #ifndef BASE_TEST_H
 #define BASE_TEST_H
-#include <cmocka.h>
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
 #endif
