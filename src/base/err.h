@@ -25,7 +25,22 @@
 #define ERR_TABLE_ARCHIVE(E)
 #define ERR_TABLE_FORMATS(E)
 #define ERR_TABLE_CONFIGURATION(E)
-#define ERR_TABLE_ARTIFACT(E)
+#define ERR_TABLE_ARTIFACT(E) \
+    E(ERR_MATCH_COUNT,     422, "artifact.match_count", "The artifact does not hold the files that the artifact configuration expects.") \
+    E(ERR_MATCH_TWICE,     422, "artifact.matched_twice", "A file is matched by more than one element of the artifact configuration.") \
+    E(ERR_MATCH_NAMES,     422, "artifact.same_name",   "A container holds multiple files with the same name.") \
+    E(ERR_ROOT_NAME,       422, "artifact.root_name",   "The name of the artifact does not match the artifact configuration.") \
+    E(ERR_RESTRICTION,     422, "artifact.restriction", "A file does not meet a metadata restriction of the artifact configuration.") \
+    E(ERR_OUTPUT_CLASH,    422, "artifact.output_clash", "Two files of the output would have the same name.") \
+    E(ERR_DIRECTIVE,       422, "artifact.directive",   "A directive cannot be carried out on this file.") \
+    E(ERR_NOTHING_TO_SIGN, 422, "artifact.nothing_to_sign", "Nothing in the artifact is to be signed.") \
+    E(ERR_PLAN_DIFFERS,    500, "artifact.plan_differs", "The artifact does not give the plan that was decided on. Nothing was signed.") \
+    E(ERR_REPLAY_DIFFERS,  500, "artifact.replay_differs", "A repeated run asked for something else than the first one.") \
+    E(ERR_STAMP,           502, "timestamp.failed",     "No time-stamp server gave a usable time stamp.") \
+    E(ERR_VERIFY_MISSING,  500, "verify.missing",       "A planned signature is not in the output. The output was not released.") \
+    E(ERR_VERIFY_INVALID,  500, "verify.invalid",       "A signature in the output is not valid. The output was not released.") \
+    E(ERR_VERIFY_CHANGED,  500, "verify.changed",       "The output differs from the artifact in more than the plan says. It was not released.") \
+    E(ERR_SIGNATURE,       422, "signature.invalid",    "A signature is not valid.")
 #define ERR_TABLE_KEYSTORE(E)
 #define ERR_TABLE_STORE(E)
 #define ERR_TABLE_SERVICE(E)

@@ -7,7 +7,8 @@
 /* Every format that is built. A new format is its folder and one word here and in meson.build. */
 #define FORMATS(F) F(file)
 
-enum { FORMAT_COMPOSITE = 1, FORMAT_TIMESTAMP = 2 };
+/* TEXT: no magic number, so the extension decides and `probe` is not asked. ANY: takes every file. */
+enum { FORMAT_COMPOSITE = 1, FORMAT_TIMESTAMP = 2, FORMAT_TEXT = 4, FORMAT_ANY = 8 };
 
 /* A directive that the code of this format carries out. */
 struct directive_facts {

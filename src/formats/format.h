@@ -83,6 +83,7 @@ struct verify_job {
     const char *directive;        /* for detached ones: which directive made the file; else NULL */
     struct attributes attributes;
     const struct reader *certificate; /* DER: for forms that carry none (raw); may be NULL */
+    const char *file_name;            /* of the entry, without folders */
 };
 
 /* --- composite formats ----------------------------------------------------------------------- */
@@ -122,6 +123,12 @@ struct format {
     bool (*verify)(const struct verify_job *job, struct signature **ret, size_t *ret_count,
                    struct err *e);
 
+    /* Nothing differs but what signing puts in: signatures, and fields that have to follow them.
+     * Of a composite format: apart from entries, which `compare` looks at. Needed by every format
+     * that embeds signatures; a format without DIRECTIVE_SIGN rows that do leaves it NULL. */
+    bool (*unchanged)(struct arena *a, const struct source *before, const struct source *after,
+                      struct err *e);
+
     /* Composite formats only. `open` checks the whole structure against the strict profile. */
     bool (*open)(struct arena *a, const struct source *in, struct budget *budget,
                  struct container **ret, struct err *e);
@@ -134,7 +141,8 @@ struct format {
     /* The container with these changes, sorted by index; all else byte for byte as it was. */
     bool (*repack)(const struct container *c, const struct change *changes, size_t count,
                    struct sink *out, struct err *e);
-    /* Nothing differs but the named entries of `before` and entries added at the end. */
+    /* Nothing differs but the contents of the entries marked in `changed` (one flag for each entry of
+     * `before`), entries added at the end, and the format's own signature entries. */
     bool (*compare)(const struct container *before, const struct container *after,
                     const bool *changed, struct err *e);
 };

@@ -33,9 +33,10 @@
 #define FOUND_FIELDS(F)       F(u32, slot) F(u32, algorithm) F(bytes, digest) F(bytes, certificate) F(u64, stamped) \
                               F(text, path) F(bytes, sha256)
 #define EFFECT_FIELDS(F)      F(u32, slot) F(u8, kind) F(bytes, request) F(bytes, answer)
+#define CERTIFICATE_FIELDS(F) F(bytes, der)
 
 #define RECORDS(R) \
-    R(PAIR) R(SLOT) R(USE) R(HEAD) R(PROOF) R(GRANT) R(ALGORITHM) R(PIN) R(PLAN_ITEM) R(FOUND) R(EFFECT)
+    R(PAIR) R(SLOT) R(USE) R(HEAD) R(PROOF) R(GRANT) R(ALGORITHM) R(PIN) R(PLAN_ITEM) R(FOUND) R(EFFECT) R(CERTIFICATE)
 
 /* --- messages ------------------------------------------------------------------------------ */
 #define HELLO_FIELDS(F)         F(text, build)
@@ -78,21 +79,27 @@
 #define KEY_CLOSE_FIELDS(F)     F(u64, call) F(bytes, grant)
 #define KEY_CLOSED_FIELDS(F)    F(u64, call) F(list, uses) F(u64, journal)
 
-/* core and worker. JOB descriptors: input, output (w), scratch (w), plan (r or w). effects are
- * EFFECTs of earlier runs; limits, parameters and options are PAIRs. */
-#define JOB_FIELDS(F)           F(u64, job) F(u8, kind) F(text, name) F(bytes, configuration) F(list, parameters) \
-                                F(list, options) F(list, limits) F(bytes, certificates) F(u64, time) F(bytes, seed)
+/* core and worker: JOB, JOB_EFFECT for each effect of earlier runs, JOB_BEGIN; at the end JOB_DONE or
+ * JOB_REFUSED. JOB descriptors: input (the unsigned artifact), scratch (w), plan (w for inspect, else
+ * r), configuration (r), and the output for sign (w) and verify (r). name: file name of the artifact.
+ * parameters, options and limits are PAIRs; their names stand in artifact/job.h. certificates: the
+ * signer's first, then its chain. ASK_SIGN is answered by SIGNATURE or by FAILED with call = slot. */
+#define JOB_FIELDS(F)           F(u64, job) F(u8, kind) F(text, name) F(list, parameters) F(list, options) \
+                                F(list, limits) F(list, certificates) F(u64, time) F(bytes, seed)
 #define JOB_EFFECT_FIELDS(F)    F(bytes, effect)
 #define JOB_BEGIN_FIELDS(F)     F(u64, job)
 #define ASK_SIGN_FIELDS(F)      F(u32, slot) F(u32, algorithm) F(bytes, digest)
 #define SIGNATURE_FIELDS(F)     F(u32, slot) F(bytes, signature)
-/* try counts from 0; an empty answer means that no server is left. */
+/* attempt counts from 0; core tries the next server by itself when one is silent, the worker asks again
+ * when a token is not good; an empty answer means that no server is left. roots: CERTIFICATEs. */
 #define ASK_STAMP_FIELDS(F)     F(u32, slot) F(u32, attempt) F(text, hash) F(bytes, request)
-#define STAMP_FIELDS(F)         F(u32, slot) F(u32, attempt) F(text, server) F(bytes, roots) F(bytes, answer)
+#define STAMP_FIELDS(F)         F(u32, slot) F(u32, attempt) F(text, server) F(list, roots) F(bytes, answer)
 #define STAMP_GOOD_FIELDS(F)    F(u32, slot) F(u32, attempt)
 #define PROGRESS_FIELDS(F)      F(u32, done) F(u32, total) F(text, path)
 #define FOUND_SLOT_FIELDS(F)    F(bytes, found)
-#define JOB_DONE_FIELDS(F)      F(u64, job) F(u64, size) F(u32, items) F(u32, slots) F(list, notes)
+/* size: of the plan (inspect) or the output. sha256: of the artifact as read (inspect, sign) or of the
+ * output (verify). */
+#define JOB_DONE_FIELDS(F)      F(u64, job) F(u64, size) F(bytes, sha256) F(u32, items) F(u32, slots) F(list, notes)
 /* A refusal that the uploader can read: configuration line and column (0 = none), path inside. */
 #define JOB_REFUSED_FIELDS(F)   F(u64, job) F(text, code) F(text, user) F(text, detail) F(text, path) F(u32, line) F(u32, column)
 
@@ -131,7 +138,7 @@
     M(KEY_SIGNED,   KEY,        CORE,       0) \
     M(KEY_CLOSE,    CORE,       KEY,        0) \
     M(KEY_CLOSED,   KEY,        CORE,       0) \
-    M(JOB,          CORE,       WORKER,     4) \
+    M(JOB,          CORE,       WORKER,     5) \
     M(JOB_EFFECT,   CORE,       WORKER,     0) \
     M(JOB_BEGIN,    CORE,       WORKER,     0) \
     M(ASK_SIGN,     WORKER,     CORE,       0) \
