@@ -22,9 +22,22 @@
 #define ERR_TABLE_CRYPTO(E) \
     E(ERR_CRYPTO,          500, "crypto.failed",        "A cryptographic operation failed.") \
     E(ERR_DER,             422, "der.invalid",          "A DER structure in the file is not valid.")
-#define ERR_TABLE_ARCHIVE(E)
+#define ERR_TABLE_ARCHIVE(E) \
+    E(ERR_XML,             422, "xml.invalid",          "The XML document is not well-formed.") \
+    E(ERR_XML_DOCTYPE,     422, "xml.doctype",          "The XML document has a DOCTYPE, which is never accepted.") \
+    E(ERR_XML_LIMIT,       422, "xml.limit",            "The XML document exceeds a limit of this server.")
 #define ERR_TABLE_FORMATS(E)
-#define ERR_TABLE_CONFIGURATION(E)
+#define ERR_TABLE_CONFIGURATION(E) \
+    E(ERR_CONFIGURATION_NAME,    400, "configuration.unknown_name", "The artifact configuration has an unknown element or attribute.") \
+    E(ERR_CONFIGURATION_PLACE,   400, "configuration.wrong_place",  "The artifact configuration has something where it is not allowed.") \
+    E(ERR_CONFIGURATION_MISSING, 400, "configuration.missing",      "The artifact configuration lacks something that is required.") \
+    E(ERR_CONFIGURATION_VALUE,   400, "configuration.value",        "An attribute of the artifact configuration has a value that is not allowed.") \
+    E(ERR_CONFIGURATION_PATTERN, 400, "configuration.pattern",      "A path pattern of the artifact configuration is not valid.") \
+    E(ERR_CONFIGURATION_OUTPUT,  400, "configuration.output_name",  "An output name of the artifact configuration is not usable.") \
+    E(ERR_CONFIGURATION_RULE,    400, "configuration.rule",         "The artifact configuration breaks a rule of the language.") \
+    E(ERR_CONFIGURATION_UNBUILT, 400, "configuration.not_built",    "The artifact configuration asks for something this server cannot do yet.") \
+    E(ERR_CONFIGURATION_KEY,     400, "configuration.key",          "The artifact configuration does not fit the key of the signing policy.") \
+    E(ERR_PARAMETER,             400, "configuration.parameter",    "A parameter is not usable.")
 #define ERR_TABLE_ARTIFACT(E) \
     E(ERR_MATCH_COUNT,     422, "artifact.match_count", "The artifact does not hold the files that the artifact configuration expects.") \
     E(ERR_MATCH_TWICE,     422, "artifact.matched_twice", "A file is matched by more than one element of the artifact configuration.") \
