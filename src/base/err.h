@@ -52,8 +52,7 @@
     E(ERR_STAMP,           502, "timestamp.failed",     "No time-stamp server gave a usable time stamp.") \
     E(ERR_VERIFY_MISSING,  500, "verify.missing",       "A planned signature is not in the output. The output was not released.") \
     E(ERR_VERIFY_INVALID,  500, "verify.invalid",       "A signature in the output is not valid. The output was not released.") \
-    E(ERR_VERIFY_CHANGED,  500, "verify.changed",       "The output differs from the artifact in more than the plan says. It was not released.") \
-    E(ERR_SIGNATURE,       422, "signature.invalid",    "A signature is not valid.")
+    E(ERR_VERIFY_CHANGED,  500, "verify.changed",       "The output differs from the artifact in more than the plan says. It was not released.")
 #define ERR_TABLE_KEYSTORE(E)
 #define ERR_TABLE_STORE(E)
 #define ERR_TABLE_SERVICE(E)
