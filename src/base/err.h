@@ -54,7 +54,18 @@
     E(ERR_VERIFY_INVALID,  500, "verify.invalid",       "A signature in the output is not valid. The output was not released.") \
     E(ERR_VERIFY_CHANGED,  500, "verify.changed",       "The output differs from the artifact in more than the plan says. It was not released.")
 #define ERR_TABLE_KEYSTORE(E)
-#define ERR_TABLE_STORE(E)
+#define ERR_TABLE_STORE(E) \
+    E(ERR_DB,              500, "store.failed",         "The database refused an operation. Nothing was changed.") \
+    E(ERR_DB_CONFLICT,     409, "store.conflict",       "This exists already.") \
+    E(ERR_DB_AWAY,         503, "store.away",           "The database cannot be reached. Try again later.") \
+    E(ERR_DB_UNKNOWN,      503, "store.unknown",        "The database went away before it confirmed. Ask again whether it was done.") \
+    E(ERR_DB_NEWER,        500, "store.newer",          "The database was made by a newer version of this program. Install that version.") \
+    E(ERR_DB_DAMAGED,      500, "store.damaged",        "The database file is damaged. Restore a backup.") \
+    E(ERR_BLOB_MISSING,    500, "store.blob_missing",   "A stored file is missing. Tell the operator.") \
+    E(ERR_BLOB_DAMAGED,    500, "store.blob_damaged",   "A stored file is damaged. Tell the operator.") \
+    E(ERR_JOB_LOST,        409, "store.job_lost",       "This work was taken over by another process.") \
+    E(ERR_EFFECT_CHANGED,  500, "store.effect_changed", "A slot was answered before with another value. Nothing was signed.") \
+    E(ERR_AUDIT,           500, "audit.broken",         "The audit log does not verify.")
 #define ERR_TABLE_SERVICE(E)
 #define ERR_TABLE_IPC(E) \
     E(ERR_IPC_MESSAGE,     500, "ipc.message",          "A part of the server sent a message that is not allowed.") \
