@@ -53,7 +53,21 @@
     E(ERR_VERIFY_MISSING,  500, "verify.missing",       "A planned signature is not in the output. The output was not released.") \
     E(ERR_VERIFY_INVALID,  500, "verify.invalid",       "A signature in the output is not valid. The output was not released.") \
     E(ERR_VERIFY_CHANGED,  500, "verify.changed",       "The output differs from the artifact in more than the plan says. It was not released.")
-#define ERR_TABLE_KEYSTORE(E)
+#define ERR_TABLE_KEYSTORE(E) \
+    E(ERR_KEY_FOLDER,      503, "key.folder",           "The key folder of the server is not usable.") \
+    E(ERR_KEY_JOURNAL,     503, "key.journal_damaged",  "The journal of the key process is damaged. Nothing is signed until the operator has restored it.") \
+    E(ERR_KEY_ROLLBACK,    503, "key.rolled_back",      "The database, the audit log or the key journal is older than it should be. Nothing is signed until the operator has looked at it.") \
+    E(ERR_KEY_LOG,         503, "key.log_refused",      "The key process does not accept the audit log. Nothing was signed.") \
+    E(ERR_KEY_UNKNOWN,     404, "key.unknown",          "There is no such key.") \
+    E(ERR_KEY_CONFLICT,    409, "key.conflict",         "The key exists already, with other properties, or is in use.") \
+    E(ERR_KEY_PINNED,      403, "key.pinned",           "A pin of this key does not allow it.") \
+    E(ERR_KEY_FROZEN,      403, "key.frozen",           "This key is frozen.") \
+    E(ERR_GRANT,           500, "grant.refused",        "The key process refused the authorisation. Nothing was signed.") \
+    E(ERR_GRANT_OPEN,      409, "grant.other_open",     "Another authorisation of this request is still open.") \
+    E(ERR_GRANT_EXPIRED,   409, "grant.expired",        "The authorisation has expired. Nothing more is signed under it.") \
+    E(ERR_GRANT_ENDED,     409, "grant.ended",          "The authorisation is closed. Nothing more is signed under it.") \
+    E(ERR_GRANT_SLOT,      403, "grant.slot",           "The authorisation does not cover this signature.") \
+    E(ERR_GRANT_BROKEN,    403, "grant.broken",         "A second digest was presented for one signature of this authorisation. Nothing more is signed under it.")
 #define ERR_TABLE_STORE(E) \
     E(ERR_DB,              500, "store.failed",         "The database refused an operation. Nothing was changed.") \
     E(ERR_DB_CONFLICT,     409, "store.conflict",       "This exists already.") \

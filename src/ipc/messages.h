@@ -15,17 +15,35 @@
 /* digest empty = late: not known before earlier slots are filled. */
 #define SLOT_FIELDS(F)        F(u32, slot) F(bytes, digest)
 #define USE_FIELDS(F)         F(u32, slot) F(u32, algorithm) F(bytes, digest)
-#define HEAD_FIELDS(F)        F(u64, size) F(bytes, root) F(u64, journal) F(bytes, signature)
-/* Merkle proofs (RFC 9162 2.1): nodes of 32 bytes back to back. */
+/* A signed log head: the text that base/logformat.h makes of it is what K_log signed. */
+#define HEAD_FIELDS(F)        F(u64, size) F(bytes, root) F(u64, epoch) F(u64, journal) F(bytes, signature)
+/* Merkle proofs (RFC 9162 2.1): nodes of 32 bytes back to back. inclusion: of the leaf at index in
+ * the tree (size, root). consistency: from the head that the key process accepted last. */
 #define PROOF_FIELDS(F)       F(u64, index) F(bytes, inclusion) F(u64, size) F(bytes, root) F(bytes, consistency)
-/* The grant; its encoding is also the INTENT leaf. approvals: SHA-256 of the approval list. */
+/* The grant; its encoding is the body of the INTENT leaf (base/logformat.h). id: 16 bytes. expires:
+ * wall clock, ms. known: SLOTs by rising number. approvals: SHA-256 of the approval list. */
 #define GRANT_FIELDS(F)       F(bytes, id) F(text, node) F(text, request) F(u32, attempt) F(bytes, subject) \
                               F(u8, kind) F(text, key) F(list, algorithms) F(u32, slots) F(list, known) \
                               F(u64, expires) F(bytes, approvals)
 #define ALGORITHM_FIELDS(F)   F(u32, algorithm)
-/* What pins hold for one key; 0 and empty mean "not pinned". kinds: bit per GRANT kind. */
+/* What pins hold for one key; 0 and empty mean "not pinned". kinds: bit (1 << GRANT kind). expires:
+ * wall clock, ms. */
 #define PIN_FIELDS(F)         F(u32, kinds) F(list, algorithms) F(u32, max_slots) F(u32, min_approvals) \
                               F(u8, no_self_approval) F(u64, expires) F(u8, frozen)
+/* The journal of the key process. ENTRY is a journal record; its body is the record that kind names
+ * (keystore/state.h); CHECKPOINT is a list of ENTRYs that rebuild the state. */
+#define ENTRY_FIELDS(F)       F(u64, number) F(u64, wall) F(u8, kind) F(bytes, body)
+#define EPOCH_FIELDS(F)       F(u64, epoch) F(text, node) F(text, operator) F(bytes, log_key) F(u64, size) F(bytes, root)
+#define MARK_FIELDS(F)        F(u64, size) F(bytes, root)
+#define OPENED_FIELDS(F)      F(u64, index) F(u64, boot) F(bytes, grant)
+#define SPENT_FIELDS(F)       F(bytes, grant) F(u32, slot) F(u32, algorithm) F(bytes, digest)
+#define CLOSED_FIELDS(F)      F(bytes, grant)
+#define PINNED_FIELDS(F)      F(text, key) F(text, operator) F(bytes, pin)
+#define FROZEN_FIELDS(F)      F(text, key)
+#define KEYED_FIELDS(F)       F(text, key) F(text, type) F(bytes, spki)
+#define DROPPED_FIELDS(F)     F(text, key)
+#define ALARM_FIELDS(F)       F(bytes, grant) F(u32, slot) F(u32, algorithm) F(bytes, digest)
+#define FLOOR_FIELDS(F)       F(u64, index)
 /* One planned action on one file. path: "a.zip » lib/b.exe"; slots first..first+count-1. */
 #define PLAN_ITEM_FIELDS(F)   F(text, path) F(text, format) F(text, directive) F(list, attributes) F(bytes, sha256) \
                               F(u64, size) F(u32, slot) F(u32, slots) F(u32, line) F(text, output) F(list, facts)
@@ -36,7 +54,9 @@
 #define CERTIFICATE_FIELDS(F) F(bytes, der)
 
 #define RECORDS(R) \
-    R(PAIR) R(SLOT) R(USE) R(HEAD) R(PROOF) R(GRANT) R(ALGORITHM) R(PIN) R(PLAN_ITEM) R(FOUND) R(EFFECT) R(CERTIFICATE)
+    R(PAIR) R(SLOT) R(USE) R(HEAD) R(PROOF) R(GRANT) R(ALGORITHM) R(PIN) \
+    R(ENTRY) R(EPOCH) R(MARK) R(OPENED) R(SPENT) R(CLOSED) R(PINNED) R(FROZEN) R(KEYED) R(DROPPED) R(ALARM) R(FLOOR) \
+    R(PLAN_ITEM) R(FOUND) R(EFFECT) R(CERTIFICATE)
 
 /* --- messages ------------------------------------------------------------------------------ */
 #define HELLO_FIELDS(F)         F(text, build)
@@ -63,21 +83,40 @@
 #define CALL_REPLY_FIELDS(F)    F(u64, call) F(u32, status) F(list, headers) F(bytes, body) F(u64, offset) F(u64, length)
 #define CALL_GONE_FIELDS(F)     F(u64, call)
 
-/* core and key. Every request is answered by the next row with the same call, or FAILED. */
+/* core and key. Every request is answered by the next row with the same call, or FAILED. First
+ * KEY_ASK, then KEY_LOG; nothing else is answered on a channel before its KEY_LOG held.
+ * KEY_STATE: size and root are the head accepted last, journal the number of the last record. */
+#define KEY_ASK_FIELDS(F)       F(u64, call)
+#define KEY_STATE_FIELDS(F)     F(u64, call) F(text, node) F(bytes, public_key) F(u64, epoch) F(u64, journal) \
+                                F(u64, size) F(bytes, root)
+/* head: the latest HEAD that core has stored, empty when there is none or after the first time.
+ * proof: the tree of now (index and inclusion unused). The answer is its signed HEAD. */
 #define KEY_LOG_FIELDS(F)       F(u64, call) F(bytes, head) F(bytes, proof)
-#define KEY_LOGGED_FIELDS(F)    F(u64, call) F(bytes, head) F(bytes, public_key) F(text, node)
+#define KEY_LOGGED_FIELDS(F)    F(u64, call) F(bytes, head)
+/* The same key and type again gets the same answer. */
 #define KEY_NEW_FIELDS(F)       F(u64, call) F(text, key) F(text, type)
 #define KEY_MADE_FIELDS(F)      F(u64, call) F(bytes, spki)
 #define KEY_DROP_FIELDS(F)      F(u64, call) F(text, key)
 #define KEY_DROPPED_FIELDS(F)   F(u64, call)
+/* pin: what shall hold, or empty to ask. The answer says what holds. Only tightens. */
 #define KEY_PIN_FIELDS(F)       F(u64, call) F(text, key) F(bytes, pin) F(list, approvals)
-#define KEY_PINNED_FIELDS(F)    F(u64, call) F(u64, journal)
-#define KEY_GRANT_FIELDS(F)     F(u64, call) F(bytes, grant) F(bytes, proof) F(list, approvals)
+#define KEY_PINNED_FIELDS(F)    F(u64, call) F(bytes, pin) F(u64, journal)
+/* key empty: all of them. */
+#define KEY_FREEZE_FIELDS(F)    F(u64, call) F(text, key)
+#define KEY_FROZEN_FIELDS(F)    F(u64, call) F(u64, journal)
+/* leaf: the whole INTENT leaf, as hashed; its body is the grant. */
+#define KEY_GRANT_FIELDS(F)     F(u64, call) F(bytes, leaf) F(bytes, proof) F(list, approvals)
 #define KEY_GRANTED_FIELDS(F)   F(u64, call) F(bytes, head)
 #define KEY_SIGN_FIELDS(F)      F(u64, call) F(bytes, grant) F(u32, slot) F(u32, algorithm) F(bytes, digest)
 #define KEY_SIGNED_FIELDS(F)    F(u64, call) F(bytes, signature)
-#define KEY_CLOSE_FIELDS(F)     F(u64, call) F(bytes, grant)
-#define KEY_CLOSED_FIELDS(F)    F(u64, call) F(list, uses) F(u64, journal)
+/* uses: USEs from the from-th on, in the order they were made, as many as fit; ask again until all
+ * of `total` are there. */
+#define KEY_CLOSE_FIELDS(F)     F(u64, call) F(bytes, grant) F(u32, from)
+#define KEY_CLOSED_FIELDS(F)    F(u64, call) F(list, uses) F(u32, total) F(bytes, head)
+/* Grant, sign and close in one: kinds hash, certify and probe with one slot, its digest known and
+ * one algorithm (step H2). */
+#define KEY_HASH_FIELDS(F)      F(u64, call) F(bytes, leaf) F(bytes, proof) F(list, approvals)
+#define KEY_HASHED_FIELDS(F)    F(u64, call) F(bytes, head) F(bytes, signature)
 
 /* core and worker: JOB, JOB_EFFECT for each effect of earlier runs, JOB_BEGIN; at the end JOB_DONE or
  * JOB_REFUSED. JOB descriptors: input (the unsigned artifact), scratch (w), plan (w for inspect, else
@@ -124,6 +163,8 @@
     M(CALL_END,     FRONT,      CORE,       0) \
     M(CALL_REPLY,   CORE,       FRONT,      1) \
     M(CALL_GONE,    FRONT,      CORE,       0) \
+    M(KEY_ASK,      CORE,       KEY,        0) \
+    M(KEY_STATE,    KEY,        CORE,       0) \
     M(KEY_LOG,      CORE,       KEY,        0) \
     M(KEY_LOGGED,   KEY,        CORE,       0) \
     M(KEY_NEW,      CORE,       KEY,        0) \
@@ -132,12 +173,16 @@
     M(KEY_DROPPED,  KEY,        CORE,       0) \
     M(KEY_PIN,      CORE,       KEY,        0) \
     M(KEY_PINNED,   KEY,        CORE,       0) \
+    M(KEY_FREEZE,   CORE,       KEY,        0) \
+    M(KEY_FROZEN,   KEY,        CORE,       0) \
     M(KEY_GRANT,    CORE,       KEY,        0) \
     M(KEY_GRANTED,  KEY,        CORE,       0) \
     M(KEY_SIGN,     CORE,       KEY,        0) \
     M(KEY_SIGNED,   KEY,        CORE,       0) \
     M(KEY_CLOSE,    CORE,       KEY,        0) \
     M(KEY_CLOSED,   KEY,        CORE,       0) \
+    M(KEY_HASH,     CORE,       KEY,        0) \
+    M(KEY_HASHED,   KEY,        CORE,       0) \
     M(JOB,          CORE,       WORKER,     5) \
     M(JOB_EFFECT,   CORE,       WORKER,     0) \
     M(JOB_BEGIN,    CORE,       WORKER,     0) \

@@ -10,7 +10,7 @@ static void test_messages__round_trip_and_every_cut(void **state)
     record_USE_write(&list, &(struct record_USE){.slot = 3, .digest = reader_text("d")});
     writer_init(&w, 1000);
     msg_KEY_CLOSED_write(
-        &w, &(struct msg_KEY_CLOSED){.call = 9, .uses = writer_view(&list), .journal = 7});
+        &w, &(struct msg_KEY_CLOSED){.call = 9, .uses = writer_view(&list), .total = 7});
     struct reader body = writer_view(&w), cut;
     struct msg_KEY_CLOSED m;
     struct record_USE use;
@@ -18,7 +18,7 @@ static void test_messages__round_trip_and_every_cut(void **state)
         assert_true(reader_slice(body, 0, n, &cut));
         assert_false(msg_KEY_CLOSED_read(cut, &m));
     }
-    assert_true(msg_KEY_CLOSED_read(body, &m) && m.call == 9 && m.journal == 7);
+    assert_true(msg_KEY_CLOSED_read(body, &m) && m.call == 9 && m.total == 7);
     assert_true(record_USE_next(&m.uses, &use) && use.slot == 3 && reader_at_end(&m.uses));
     writer_u8(&w, 0);
     assert_false(msg_KEY_CLOSED_read(writer_view(&w), &m));
