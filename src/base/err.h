@@ -21,7 +21,14 @@
     E(ERR_SETTING,         400, "settings.invalid",     "A setting is not valid.")
 #define ERR_TABLE_CRYPTO(E) \
     E(ERR_CRYPTO,          500, "crypto.failed",        "A cryptographic operation failed.") \
-    E(ERR_DER,             422, "der.invalid",          "A DER structure in the file is not valid.")
+    E(ERR_DER,             422, "der.invalid",          "A DER structure in the file is not valid.") \
+    E(ERR_SIGNATURE,       422, "signature.invalid",    "The signature is not valid.") \
+    E(ERR_CERTIFICATE,     422, "certificate.invalid",  "The certificate is not usable.") \
+    E(ERR_KEY,             400, "key.invalid",          "The private key is not usable.") \
+    E(ERR_KEY_PASSWORD,    400, "key.password",         "The private key needs a password, or the one given is wrong.") \
+    E(ERR_SEAL,            500, "seal.broken",          "Sealed data does not open: it was changed, or sealed under another key.") \
+    E(ERR_PROOF,           500, "audit.proof",          "A proof of the audit log does not hold.") \
+    E(ERR_STAMP_TOKEN,     502, "timestamp.invalid",    "The time-stamp server gave an answer that is not acceptable.")
 #define ERR_TABLE_ARCHIVE(E) \
     E(ERR_XML,             422, "xml.invalid",          "The XML document is not well-formed.") \
     E(ERR_XML_DOCTYPE,     422, "xml.doctype",          "The XML document has a DOCTYPE, which is never accepted.") \
