@@ -312,7 +312,7 @@ bool db_open(const struct db_settings *s, struct db **ret, struct err *e)
     struct db *db = calloc(1, sizeof *db);
     if (db == NULL)
         return err_set(e, ERR_NO_MEMORY, "database");
-    db->with = &backend_sqlite;
+    db->with = s->url != NULL ? &backend_postgres : &backend_sqlite;
     db->queue.end = &db->queue.first;
     (void)pthread_mutex_init(&db->lock, NULL);
     (void)pthread_cond_init(&db->work, NULL);

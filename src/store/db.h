@@ -55,8 +55,9 @@ struct db_args {
     const struct db_value *at;
     size_t count;
 };
-#define DB_NULL     ((struct db_value){.type = DB_TYPE_NULL})
-#define DB_INT(n)   ((struct db_value){.type = DB_TYPE_INT, .number = (int64_t)(n)})
+#define DB_NULL ((struct db_value){.type = DB_TYPE_NULL})
+/* + 0: a plain cast of a call is a warning. */
+#define DB_INT(n)   ((struct db_value){.type = DB_TYPE_INT, .number = (int64_t)((n) + 0)})
 #define DB_BYTES(r) ((struct db_value){.type = DB_TYPE_BYTES, .bytes = (r)})
 struct db_value db_text(const char *text);           /* NULL becomes SQL NULL */
 struct db_value db_utf8(struct reader text);         /* UTF-8 without NUL */
