@@ -13,11 +13,3 @@ const struct format *format_of(const char *id)
             return *f;
     return NULL;
 }
-
-const char *attribute_value(const struct attributes *a, const char *name)
-{
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->list[i].name, name) == 0)
-            return a->list[i].value;
-    return NULL;
-}
