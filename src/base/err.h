@@ -30,6 +30,37 @@
     E(ERR_PROOF,           500, "audit.proof",          "A proof of the audit log does not hold.") \
     E(ERR_STAMP_TOKEN,     502, "timestamp.invalid",    "The time-stamp server gave an answer that is not acceptable.")
 #define ERR_TABLE_ARCHIVE(E) \
+    E(ERR_DEFLATE,         422, "deflate.invalid",      "Compressed data in the file is damaged.") \
+    E(ERR_ZIP_NOT_ZIP,     422, "zip.not_a_zip",        "This is not a ZIP file, or its end is missing.") \
+    E(ERR_ZIP_PREPENDED,   422, "zip.prepended",        "The ZIP file has foreign data in front of it.") \
+    E(ERR_ZIP_TRAILING,    422, "zip.trailing",         "The ZIP file has foreign data behind its end.") \
+    E(ERR_ZIP_TRUNCATED,   422, "zip.truncated",        "The ZIP file ends in the middle of an entry.") \
+    E(ERR_ZIP_DIRECTORY,   422, "zip.bad_directory",    "The directory of the ZIP file is damaged.") \
+    E(ERR_ZIP_COMMENT,     422, "zip.comment",          "The comment of the ZIP file hides another end of the file.") \
+    E(ERR_ZIP_ZIP64,       422, "zip.zip64",            "The 64-bit sizes of the ZIP file contradict themselves.") \
+    E(ERR_ZIP_DISKS,       422, "zip.several_disks",    "The ZIP file is one part of several; upload it as one file.") \
+    E(ERR_ZIP_MISMATCH,    422, "zip.mismatch",         "An entry of the ZIP file is described in two ways that differ.") \
+    E(ERR_ZIP_GAP,         422, "zip.gap",              "The ZIP file holds bytes that belong to no entry.") \
+    E(ERR_ZIP_OVERLAP,     422, "zip.overlap",          "Entries of the ZIP file overlap.") \
+    E(ERR_ZIP_DUPLICATE,   422, "zip.duplicate",        "The ZIP file contains multiple files with the same name.") \
+    E(ERR_ZIP_CASE,        422, "zip.duplicate_case",   "The ZIP file contains names that differ only by case.") \
+    E(ERR_ZIP_CONFLICT,    422, "zip.name_conflict",    "A name in the ZIP file is both a file and a folder.") \
+    E(ERR_ZIP_NAME,        422, "zip.name",             "A name in the ZIP file is not usable.") \
+    E(ERR_ZIP_ENCODING,    422, "zip.name_encoding",    "A name in the ZIP file is not encoded as it says.") \
+    E(ERR_ZIP_TRAVERSAL,   422, "zip.traversal",        "A name in the ZIP file leads out of the ZIP file.") \
+    E(ERR_ZIP_ABSOLUTE,    422, "zip.absolute",         "A name in the ZIP file is an absolute path.") \
+    E(ERR_ZIP_LINK,        422, "zip.link",             "The ZIP file contains a symbolic link.") \
+    E(ERR_ZIP_DEVICE,      422, "zip.device",           "The ZIP file contains something that is neither file nor folder.") \
+    E(ERR_ZIP_ENCRYPTED,   422, "zip.encrypted",        "The ZIP file contains an encrypted entry.") \
+    E(ERR_ZIP_METHOD,      422, "zip.method",           "The ZIP file uses a compression that is not supported.") \
+    E(ERR_ZIP_EXTRA,       422, "zip.extra",            "The extra fields of an entry of the ZIP file are damaged.") \
+    E(ERR_ZIP_DESCRIPTOR,  422, "zip.descriptor",       "The data descriptor of an entry of the ZIP file is wrong.") \
+    E(ERR_ZIP_FOLDER,      422, "zip.folder_data",      "A folder in the ZIP file has content.") \
+    E(ERR_ZIP_SIZE,        422, "zip.size",             "An entry of the ZIP file does not have the size it states.") \
+    E(ERR_ZIP_CRC,         422, "zip.crc",              "The content of an entry of the ZIP file does not match its check sum.") \
+    E(ERR_ZIP_DATA,        422, "zip.data",             "The compressed data of an entry of the ZIP file is damaged.") \
+    E(ERR_ZIP_RATIO,       422, "zip.ratio",            "An entry of the ZIP file expands too much.") \
+    E(ERR_ZIP_CHANGED,     422, "zip.changed",          "Something in the ZIP file changed that should not.") \
     E(ERR_XML,             422, "xml.invalid",          "The XML document is not well-formed.") \
     E(ERR_XML_DOCTYPE,     422, "xml.doctype",          "The XML document has a DOCTYPE, which is never accepted.") \
     E(ERR_XML_LIMIT,       422, "xml.limit",            "The XML document exceeds a limit of this server.")

@@ -125,6 +125,11 @@ struct sink sink_memory(struct writer *w)
     return (struct sink){.fd = -1, .mem = w, .base = w->len, .limit = UINT64_MAX};
 }
 
+struct sink sink_discard(void)
+{
+    return (struct sink){.fd = -1, .limit = UINT64_MAX};
+}
+
 static bool write_fully(int fd, uint64_t offset, const uint8_t *from, size_t n, struct err *e)
 {
     while (n > 0) {
@@ -146,7 +151,7 @@ bool sink_write(struct sink *k, const void *data, size_t n, struct err *e)
         return err_set(e, ERR_FILE_LIMIT, "output limit %llu", (unsigned long long)k->limit);
     if (k->fd >= 0) {
         TRY(write_fully(k->fd, k->base + k->used, data, n, e));
-    } else {
+    } else if (k->mem != NULL) {
         writer_bytes(k->mem, data, n);
         TRY(writer_ok(k->mem, e));
     }
@@ -186,6 +191,8 @@ bool sink_patch(struct sink *k, uint64_t offset, const void *data, size_t n, str
         return err_set(e, ERR_INTERNAL, "patch outside of the output");
     if (k->fd >= 0)
         return write_fully(k->fd, k->base + offset, data, n, e);
+    if (k->mem == NULL)
+        return true;
     writer_patch(k->mem, (size_t)(k->base + offset), data, n);
     return writer_ok(k->mem, e);
 }
@@ -194,6 +201,8 @@ struct source sink_view(const struct sink *k)
 {
     if (k->fd >= 0)
         return source_range(k->fd, k->base, k->used);
+    if (k->mem == NULL)
+        return source_memory((struct reader){0});
     struct reader all = writer_view(k->mem);
     struct source whole = source_memory(all);
     whole.offset = k->base;

@@ -49,6 +49,8 @@ struct sink {
 
 struct sink sink_file(int fd, uint64_t base, uint64_t limit);
 struct sink sink_memory(struct writer *w);
+/* Only counts, and feeds the tee; for digests. */
+struct sink sink_discard(void);
 MUST_CHECK bool sink_write(struct sink *k, const void *data, size_t n, struct err *e);
 MUST_CHECK bool sink_reader(struct sink *k, struct reader bytes, struct err *e);
 MUST_CHECK bool sink_zeros(struct sink *k, uint64_t n, struct err *e);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "archive/zip_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct comparing {
+    const struct source *other;
+    uint8_t *buffer; /* SOURCE_BUFFER bytes */
+    uint64_t at;
+    bool same;
+};
+
+static void comparing_done(struct comparing *c)
+{
+    free(c->buffer);
+}
+
+static bool compare_piece(void *ctx, struct reader piece, struct err *e)
+{
+    struct comparing *c = ctx;
+    struct reader part;
+    while (c->same && piece.left > 0) {
+        size_t n = piece.left < SOURCE_BUFFER ? piece.left : SOURCE_BUFFER;
+        TRY(source_read(c->other, c->at, c->buffer, n, e));
+        c->at += n;
+        c->same = reader_take(&piece, n, &part) && reader_equal(part, reader_over(c->buffer, n));
+    }
+    return true;
+}
+
+/* Ranges of n bytes in both files. */
+static bool same_bytes(struct comparing *c, const struct source *in, uint64_t at,
+                       const struct source *other, uint64_t other_at, uint64_t n, bool *ret,
+                       struct err *e)
+{
+    struct source range;
+    c->other = other;
+    c->at = other_at;
+    c->same = true;
+    TRY(source_slice(in, at, n, &range, e) && source_each(&range, compare_piece, c, e));
+    *ret = c->same;
+    return true;
+}
+
+static bool differs(const struct zip_entry *x, const char *what, struct err *e)
+{
+    char shown[ZIP_SHOWN];
+    return err_user(e, ERR_ZIP_CHANGED, "The %s of the entry \"%s\" changed, but should not have.",
+                    what, zip_shown(zip_raw_name(x), shown));
+}
+
+static bool same_extra(struct reader a, struct reader b)
+{
+    struct writer wa, wb;
+    writer_init(&wa, 65536);
+    writer_init(&wb, 65536);
+    zip_extra_without(&wa, a, EXTRA_ZIP64);
+    zip_extra_without(&wb, b, EXTRA_ZIP64);
+    bool same = !wa.failed && !wb.failed && reader_equal(writer_view(&wa), writer_view(&wb));
+    writer_done(&wa);
+    writer_done(&wb);
+    return same;
+}
+
+static bool compare_records(const struct zip_entry *x, const struct zip_entry *y, bool changed,
+                            struct err *e)
+{
+    if (!reader_equal(zip_raw_name(x), zip_raw_name(y)))
+        return differs(x, "name", e);
+    if (x->time != y->time || x->date != y->date)
+        return differs(x, "time", e);
+    if (x->external != y->external || x->internal != y->internal || x->made_by != y->made_by)
+        return differs(x, "set of attributes", e);
+    if (x->flags != y->flags || x->method != y->method)
+        return differs(x, "kind of storage", e);
+    if (!same_extra(zip_extra(x), zip_extra(y)))
+        return differs(x, "set of extra fields", e);
+    if (!reader_equal(zip_comment(x), zip_comment(y)))
+        return differs(x, "comment", e);
+    if (!changed && (x->crc != y->crc || x->size != y->size || x->compressed != y->compressed ||
+                     x->descriptor != y->descriptor || x->data - x->header != y->data - y->header))
+        return differs(x, "content", e);
+    return true;
+}
+
+static uint64_t length(const struct zip_entry *x)
+{
+    return x->data - x->header + x->compressed + x->descriptor;
+}
+
+/* Runs of untouched entries are compared as one range; which entry differs is not worth a second
+ * look, so the text names the first of the run. */
+static bool compare_contents(const struct zip *before, const struct zip *after, const bool *changed,
+                             struct comparing *c, struct err *e)
+{
+    for (size_t i = 0; i < before->count;) {
+        const struct zip_entry *x = &before->entries[before->order[i]];
+        const struct zip_entry *y = &after->entries[before->order[i]];
+        if (after->order[i] != before->order[i])
+            return differs(x, "place", e);
+        if (changed[before->order[i]]) {
+            i++;
+            continue;
+        }
+        uint64_t n = 0;
+        for (;
+             i < before->count && after->order[i] == before->order[i] && !changed[before->order[i]];
+             i++)
+            n += length(&before->entries[before->order[i]]);
+        bool same;
+        TRY(same_bytes(c, &before->in, x->header, &after->in, y->header, n, &same, e));
+        if (!same)
+            return differs(x, "content (or that of one behind it)", e);
+    }
+    return true;
+}
+
+bool zip_compare(const struct zip *before, const struct zip *after, const bool *changed,
+                 struct err *e)
+{
+    if (after->count < before->count)
+        return err_user(e, ERR_ZIP_CHANGED, "Entries are missing in the new ZIP file.");
+    if (!reader_equal(before->comment, after->comment))
+        return err_user(e, ERR_ZIP_CHANGED, "The comment of the ZIP file changed.");
+    for (size_t i = 0; i < before->count; i++)
+        TRY(compare_records(&before->entries[i], &after->entries[i], changed[i], e));
+    CLEANUP(comparing_done) struct comparing c = {.buffer = malloc(SOURCE_BUFFER)};
+    if (c.buffer == NULL)
+        return err_set(e, ERR_NO_MEMORY, "buffer");
+    return compare_contents(before, after, changed, &c, e);
+}

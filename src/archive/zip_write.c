@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "archive/zip_internal.h"
+#include <string.h>
+
+enum { HOST_UNIX = 3, DIRECTORY_LIMIT = 256 * 1024 * 1024 };
+
+bool zip_pack(const struct source *content, uint16_t method, struct sink *scratch,
+              struct zip_packed *ret, struct err *e)
+{
+    struct zip_packed packed = {.data = *content, .size = content->size, .method = method};
+    uint64_t start = scratch->used;
+    if (method == ZIP_STORED) {
+        struct sink nowhere = sink_discard();
+        TRY(deflate_copy(content, &nowhere, &packed.crc, e));
+    } else {
+        TRY(deflate_compress(content, scratch, &packed.crc, e));
+        struct source all = sink_view(scratch);
+        TRY(source_slice(&all, start, scratch->used - start, &packed.data, e));
+    }
+    *ret = packed;
+    return true;
+}
+
+static uint32_t cut32(uint64_t v)
+{
+    return v >= FULL32 ? FULL32 : (uint32_t)v;
+}
+
+bool zip_write_end(struct sink *out, uint64_t start, uint64_t count, const struct writer *directory,
+                   struct reader comment, struct err *e)
+{
+    TRY(writer_ok(directory, e));
+    uint64_t offset = out->used - start, size = directory->len;
+    TRY(sink_reader(out, writer_view(directory), e));
+    struct writer w;
+    writer_init(&w, SIZE_END64 + SIZE_LOCATOR + SIZE_END + 65535);
+    if (count >= 0xffff || size >= FULL32 || offset >= FULL32) {
+        writer_u32le(&w, SIG_END64);
+        writer_u64le(&w, SIZE_END64 - 12);
+        writer_u16le(&w, HOST_UNIX << 8 | VERSION_ZIP64);
+        writer_u16le(&w, VERSION_ZIP64);
+        writer_u64le(&w, 0); /* both disk numbers */
+        writer_u64le(&w, count);
+        writer_u64le(&w, count);
+        writer_u64le(&w, size);
+        writer_u64le(&w, offset);
+        writer_u32le(&w, SIG_LOCATOR);
+        writer_u32le(&w, 0);
+        writer_u64le(&w, offset + size);
+        writer_u32le(&w, 1);
+    }
+    uint16_t shown = count >= 0xffff ? 0xffff : (uint16_t)count;
+    writer_u32le(&w, SIG_END);
+    writer_u32le(&w, 0);
+    writer_u16le(&w, shown);
+    writer_u16le(&w, shown);
+    writer_u32le(&w, cut32(size));
+    writer_u32le(&w, cut32(offset));
+    writer_u16le(&w, (uint16_t)comment.left);
+    writer_reader(&w, comment);
+    bool ok = writer_ok(&w, e) && sink_reader(out, writer_view(&w), e);
+    writer_done(&w);
+    return ok;
+}
+
+void zip_writer_init(struct zip_writer *w, struct sink *out)
+{
+    *w = (struct zip_writer){.out = out, .start = out->used};
+    writer_init(&w->directory, DIRECTORY_LIMIT);
+}
+
+void zip_writer_done(struct zip_writer *w)
+{
+    writer_done(&w->directory);
+}
+
+static bool is_ascii(struct reader r)
+{
+    for (uint8_t byte; reader_u8(&r, &byte);)
+        if (byte >= 0x80)
+            return false;
+    return true;
+}
+
+/* Flags to sizes: what both headers have in common. */
+static void common_fields(struct writer *w, const struct zip_meta *meta,
+                          const struct zip_packed *packed, bool wide)
+{
+    writer_u16le(w, wide ? VERSION_ZIP64 : VERSION_DEFLATE);
+    writer_u16le(w, is_ascii(reader_text(meta->path)) ? 0 : ZIP_FLAG_UTF8);
+    writer_u16le(w, packed->method);
+    writer_u16le(w, meta->time);
+    writer_u16le(w, meta->date);
+    writer_u32le(w, packed->crc);
+}
+
+static void local_header(struct writer *w, const struct zip_meta *meta,
+                         const struct zip_packed *packed)
+{
+    bool wide = packed->size >= FULL32 || packed->data.size >= FULL32;
+    writer_u32le(w, SIG_LOCAL);
+    common_fields(w, meta, packed, wide);
+    writer_u32le(w, wide ? FULL32 : (uint32_t)packed->data.size);
+    writer_u32le(w, wide ? FULL32 : (uint32_t)packed->size);
+    writer_u16le(w, (uint16_t)strlen(meta->path));
+    writer_u16le(w, wide ? 20 : 0);
+    writer_text(w, meta->path);
+    if (wide) {
+        writer_u16le(w, EXTRA_ZIP64);
+        writer_u16le(w, 16);
+        writer_u64le(w, packed->size);
+        writer_u64le(w, packed->data.size);
+    }
+}
+
+static void central_record(struct writer *w, const struct zip_meta *meta,
+                           const struct zip_packed *packed, uint64_t offset)
+{
+    bool wide = packed->size >= FULL32 || packed->data.size >= FULL32, far = offset >= FULL32;
+    uint16_t extra = (uint16_t)((wide ? 16 : 0) + (far ? 8 : 0));
+    writer_u32le(w, SIG_CENTRAL);
+    writer_u16le(w, meta->made_by);
+    common_fields(w, meta, packed, wide || far);
+    writer_u32le(w, wide ? FULL32 : (uint32_t)packed->data.size);
+    writer_u32le(w, wide ? FULL32 : (uint32_t)packed->size);
+    writer_u16le(w, (uint16_t)strlen(meta->path));
+    writer_u16le(w, extra == 0 ? 0 : (uint16_t)(extra + 4));
+    writer_zeros(w, 2 + 2 + 2); /* comment length, disk, internal attributes */
+    writer_u32le(w, meta->external);
+    writer_u32le(w, cut32(offset));
+    writer_text(w, meta->path);
+    if (extra == 0)
+        return;
+    writer_u16le(w, EXTRA_ZIP64);
+    writer_u16le(w, extra);
+    if (wide) {
+        writer_u64le(w, packed->size);
+        writer_u64le(w, packed->data.size);
+    }
+    if (far)
+        writer_u64le(w, offset);
+}
+
+bool zip_writer_add(struct zip_writer *w, const struct zip_meta *meta,
+                    const struct zip_packed *packed, struct err *e)
+{
+    size_t len = strlen(meta->path);
+    if (len == 0 || len > 65535)
+        return err_user(e, ERR_ZIP_NAME, "A name for the ZIP file is empty or too long.");
+    struct writer header;
+    writer_init(&header, 66 * 1024);
+    local_header(&header, meta, packed);
+    uint64_t offset = w->out->used - w->start;
+    bool ok = writer_ok(&header, e) && sink_reader(w->out, writer_view(&header), e) &&
+              sink_source(w->out, &packed->data, e);
+    writer_done(&header);
+    TRY(ok);
+    central_record(&w->directory, meta, packed, offset);
+    w->count++;
+    return writer_ok(&w->directory, e);
+}
+
+bool zip_writer_finish(struct zip_writer *w, struct reader comment, struct err *e)
+{
+    if (comment.left > 65535 || reader_find(comment, 0, "PK\5\6", 4) != SIZE_MAX)
+        return err_set(e, ERR_ZIP_COMMENT, "%zu bytes", comment.left);
+    return zip_write_end(w->out, w->start, w->count, &w->directory, comment, e);
+}
