@@ -27,10 +27,14 @@ struct child {
     struct channel supervisor;
     struct channel peers[ROLE__COUNT]; /* as they were at START, by role; fd -1: none (yet) */
     struct arena *arena;               /* the settings */
-    struct reader settings;            /* PAIRs */
-    int fds[MESSAGE_FDS];              /* of START, in the order of the table below */
+    struct child_pair {
+        const char *name, *value;
+    } * settings;
+    size_t setting_count;
+    int fds[MESSAGE_FDS]; /* of START, in the order of the table below */
     size_t fd_count;
     struct message message;
+    struct sandbox_want want;
     struct sandbox_report report;
 };
 /* All of them exchange build ids with the supervisor, so a new peer needs no HELLO.
