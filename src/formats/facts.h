@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* Every format that is built. A new format is its folder and one word here and in meson.build. */
-#define FORMATS(F) F(file)
+#define FORMATS(F) F(zip) F(file)
 
 /* TEXT: no magic number, so the extension decides and `probe` is not asked. ANY: takes every file. */
 enum { FORMAT_COMPOSITE = 1, FORMAT_TIMESTAMP = 2, FORMAT_TEXT = 4, FORMAT_ANY = 8 };

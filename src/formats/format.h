@@ -58,6 +58,7 @@ struct container {
 struct change {
     size_t index;
     const char *path; /* of an added entry */
+    size_t like;      /* added: index of the entry it belongs to, for time and attributes; SIZE_MAX */
     struct source content;
     void *prepared; /* by `prepare`, or NULL */
 };

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "archive/zip.h"
+#include "formats/format.h"
+
+/* Changes that nobody prepared are compressed in memory; more than this must be prepared. */
+enum { UNPREPARED_MAX = 64 * 1024 * 1024 };
+
+static bool probe(struct reader head, const struct source *in)
+{
+    (void)in;
+    return zip_starts(head);
+}
+
+static bool inspect(struct arena *a, const struct source *in, struct file_facts *ret, struct err *e)
+{
+    (void)a;
+    (void)in;
+    (void)e;
+    *ret = (struct file_facts){0};
+    return true;
+}
+
+static bool open(struct arena *a, const struct source *in, struct budget *budget,
+                 struct container **ret, struct err *e)
+{
+    struct zip *z;
+    TRY(zip_open(a, in, 0, budget, &z, e));
+    struct container *c = ARENA_NEW(a, struct container);
+    struct entry *entries = ARENA_ARRAY(a, z->count, struct entry);
+    if (c == NULL || entries == NULL)
+        return arena_err(e);
+    for (size_t i = 0; i < z->count; i++) {
+        const struct zip_entry *x = &z->entries[i];
+        entries[i] = (struct entry){.path = x->path, .size = x->size, .folder = x->folder};
+    }
+    *c = (struct container){.format = &zip_format,
+                            .arena = a,
+                            .in = *in,
+                            .entries = entries,
+                            .count = z->count,
+                            .budget = budget,
+                            .own = z};
+    *ret = c;
+    return true;
+}
+
+static bool extract(const struct container *c, size_t index, struct sink *out, struct err *e)
+{
+    return zip_extract(c->own, index, out, e);
+}
+
+/* What was stored stays stored: somebody may rely on its being readable in place. */
+static uint16_t method_of(const struct zip *z, const struct change *change)
+{
+    return change->index < z->count ? z->entries[change->index].method : ZIP_DEFLATED;
+}
+
+static bool prepare(const struct container *c, struct arena *a, struct change *change,
+                    struct sink *scratch, struct err *e)
+{
+    struct zip_packed *packed = ARENA_NEW(a, struct zip_packed);
+    if (packed == NULL)
+        return arena_err(e);
+    TRY(zip_pack(&change->content, method_of(c->own, change), scratch, packed, e));
+    change->prepared = packed;
+    return true;
+}
+
+static bool pack_in_memory(const struct zip *z, struct arena *a, const struct change *change,
+                           struct zip_packed *ret, struct err *e)
+{
+    struct writer w;
+    writer_init(&w, UNPREPARED_MAX);
+    struct sink scratch = sink_memory(&w);
+    bool ok = zip_pack(&change->content, method_of(z, change), &scratch, ret, e);
+    if (ok && ret->method != ZIP_STORED) {
+        struct reader copy = arena_bytes(a, writer_view(&w));
+        ok = copy.at != NULL || arena_err(e);
+        ret->data = source_memory(copy);
+    }
+    writer_done(&w);
+    return ok;
+}
+
+static bool repack(const struct container *c, const struct change *changes, size_t count,
+                   struct sink *out, struct err *e)
+{
+    const struct zip *z = c->own;
+    CLEANUP(arena_cleanup)
+    struct arena *a = arena_new(UNPREPARED_MAX + count * 2 * sizeof(struct zip_change) + 1024);
+    struct zip_change *list = a == NULL ? NULL : ARENA_ARRAY(a, count, struct zip_change);
+    if (list == NULL)
+        return arena_err(e);
+    for (size_t i = 0; i < count; i++) {
+        const struct change *change = &changes[i];
+        bool added = change->index == SIZE_MAX;
+        list[i] = (struct zip_change){.action = added ? ZIP_ADD : ZIP_REPLACE,
+                                      .index = added ? change->like : change->index,
+                                      .path = change->path};
+        if (change->prepared != NULL)
+            list[i].packed = *(const struct zip_packed *)change->prepared;
+        else
+            TRY(pack_in_memory(z, a, change, &list[i].packed, e));
+    }
+    return zip_repack(z, list, count, NULL, out, e);
+}
+
+static bool compare(const struct container *before, const struct container *after,
+                    const bool *changed, struct err *e)
+{
+    return zip_compare(before->own, after->own, changed, e);
+}
+
+const struct format zip_format = {
+    .facts = &zip_facts,
+    .probe = probe,
+    .inspect = inspect,
+    .open = open,
+    .extract = extract,
+    .prepare = prepare,
+    .repack = repack,
+    .compare = compare,
+};
