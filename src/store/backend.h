@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORE_BACKEND_H
 #define STORE_BACKEND_H
+#include "crypto/merkle.h"
 #include "store/db.h"
 
 /* What sqlite.c and postgres.c are to db.c: one connection, used by one thread at a time. */
@@ -8,7 +9,10 @@ struct conn {
     const struct backend *with;
     char **names[QUERY__COUNT]; /* column names, known after the first run */
     size_t columns[QUERY__COUNT];
+    struct merkle_edge edge; /* of the audit log, while known */
+    bool edge_known;
 };
+struct conn *tx_conn(struct db_tx *tx);
 
 struct run_result {
     struct arena *a;      /* NULL: no rows wanted */

@@ -52,6 +52,11 @@ struct db_tx {
 
 /* Transactions, seen from the closure. */
 
+struct conn *tx_conn(struct db_tx *tx)
+{
+    return tx->c;
+}
+
 struct arena *tx_arena(struct db_tx *tx)
 {
     if (tx->own == NULL)
@@ -136,6 +141,7 @@ static bool step(struct conn *c, enum query q, struct err *e)
 static void undo_all(struct conn *c)
 {
     struct err ignored = {0};
+    c->edge_known = false;
     if (c->with->in_transaction(c))
         (void)c->with->script(c, "ROLLBACK", &ignored);
 }
@@ -149,8 +155,10 @@ static bool run_one(struct conn *c, struct waiter *w, struct err *group)
         *group = *w->e;
         return w->ok ? err_set(group, ERR_DB, "transaction ended inside a closure") : false;
     }
-    if (!w->ok)
+    if (!w->ok) {
+        c->edge_known = false;
         TRY(step(c, QUERY_store_rollback_to, group));
+    }
     return step(c, QUERY_store_release, group);
 }
 
@@ -190,6 +198,8 @@ static bool run_group(struct db *db, struct waiter *first, struct list *group, s
     group->end = &first->next;
     TRY(c->with->ready(c, e));
     TRY(c->with->begin(c, true, e));
+    if (c->with->postgres) /* another node may have written */
+        c->edge_known = false;
     int64_t start = clock_boot_ms();
     struct waiter *w = first;
     for (int n = 1; w != NULL; n++) {
