@@ -44,6 +44,8 @@
 #define DROPPED_FIELDS(F)     F(text, key)
 #define ALARM_FIELDS(F)       F(bytes, grant) F(u32, slot) F(u32, algorithm) F(bytes, digest)
 #define FLOOR_FIELDS(F)       F(u64, index)
+/* A software key at rest. */
+#define SEALED_FIELDS(F)      F(text, key) F(bytes, spki) F(bytes, sealed)
 /* One planned action on one file. path: "a.zip » lib/b.exe"; slots first..first+count-1. */
 #define PLAN_ITEM_FIELDS(F)   F(text, path) F(text, format) F(text, directive) F(list, attributes) F(bytes, sha256) \
                               F(u64, size) F(u32, slot) F(u32, slots) F(u32, line) F(text, output) F(list, facts)
@@ -55,7 +57,7 @@
 
 #define RECORDS(R) \
     R(PAIR) R(SLOT) R(USE) R(HEAD) R(PROOF) R(GRANT) R(ALGORITHM) R(PIN) \
-    R(ENTRY) R(EPOCH) R(MARK) R(OPENED) R(SPENT) R(CLOSED) R(PINNED) R(FROZEN) R(KEYED) R(DROPPED) R(ALARM) R(FLOOR) \
+    R(ENTRY) R(EPOCH) R(MARK) R(OPENED) R(SPENT) R(CLOSED) R(PINNED) R(FROZEN) R(KEYED) R(DROPPED) R(ALARM) R(FLOOR) R(SEALED) \
     R(PLAN_ITEM) R(FOUND) R(EFFECT) R(CERTIFICATE)
 
 /* --- messages ------------------------------------------------------------------------------ */
