@@ -62,12 +62,16 @@ struct cms {
     size_t signer_count;
 };
 MUST_CHECK bool cms_parse(struct arena *a, struct reader der, struct cms *ret, struct err *e);
+/* One SignerInfo as a whole element: counter-signatures are such. */
+MUST_CHECK bool cms_signer_parse(struct reader element, struct cms_signer *ret);
 /* The value of an attribute that must be there once with one value, as a whole element; `set` is
  * cms_signer.unsigned_attributes or cms_attributes(). False: absent, or not like that. */
 MUST_CHECK bool cms_attribute_find(struct reader set, enum oid type, struct reader *ret_value);
-/* All values of all such attributes: content of the SETs, one call per step; start with *at = 0. */
-MUST_CHECK bool cms_attribute_next(struct reader set, enum oid type, size_t *at,
-                                   struct reader *ret_value);
+/* All values of all attributes of a type: start with {.attributes = set}, stop at false. */
+struct cms_values {
+    struct reader attributes, values;
+};
+MUST_CHECK bool cms_values_next(struct cms_values *v, enum oid type, struct reader *ret_value);
 struct reader cms_signed_attributes(const struct cms_signer *s); /* content, for the above */
 /* Index into certificates, or SIZE_MAX. */
 size_t cms_signer_certificate(struct arena *a, const struct cms *c, const struct cms_signer *s);

@@ -69,8 +69,8 @@
 enum oid { OID_TABLE(O) OID__COUNT };
 #undef O
 
-struct reader oid_bytes(enum oid id);    /* content octets */
-const char *oid_dotted(enum oid id);     /* "1.2.840.113549.1.7.1" */
+struct reader oid_bytes(enum oid id);     /* content octets */
+const char *oid_dotted(enum oid id);      /* "1.2.840.113549.1.7.1" */
 enum oid oid_find(struct reader content); /* OID__COUNT when not in the table */
 static inline bool oid_is(struct reader content, enum oid id)
 {

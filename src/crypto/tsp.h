@@ -39,4 +39,6 @@ MUST_CHECK bool tsp_check_response(struct arena *a, struct reader response,
                                    struct err *e);
 MUST_CHECK bool tsp_check_token(struct arena *a, struct reader token, const struct tsp_want *want,
                                 struct tsp_token *ret, struct err *e);
+/* The hash of the imprint, for tokens found in files. False when it is no token we can read. */
+MUST_CHECK bool tsp_token_hash(struct arena *a, struct reader token, enum hash *ret);
 #endif
