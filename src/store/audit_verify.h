@@ -6,22 +6,23 @@
 
 /* Finds any edit, deletion, insertion, swap, truncation or rollback of the log, in the database
  * or in an exported file. What fell off the end together with every head over it is seen only
- * against a witness: a head that somebody else has kept. */
+ * against a witness: a head that somebody else has kept (audit/heads.jsonl, a receipt). */
 
-/* Header, heads, then one line per leaf; everything verification needs. Snapshot of now. */
+/* Header, heads, then one line per leaf: all that verification needs. A snapshot of now. */
 MUST_CHECK bool audit_export(struct db *db, struct sink *to, struct err *e);
 
 struct audit_check {
-    struct reader log_key;   /* the key to trust (SPKI); empty: the one of the log itself */
-    struct reader witnesses; /* lines of audit_head_line (audit/heads.jsonl); may be empty */
+    struct reader log_key;   /* the key to trust (SPKI); empty: the first one of the log itself */
+    struct reader witnesses; /* lines of audit_head_line; may be empty */
 };
 struct audit_report {
     uint64_t size, heads, witnesses; /* what was looked at */
+    uint64_t superseded;             /* witnesses from before a restore, over what it took back */
     struct merkle_hash root;
-    uint64_t covered;   /* leaves under a signed head; later ones are not proven yet */
-    bool bad;           /* then: */
-    uint64_t bad_index; /* the first entry that is wrong, or where one is missing */
-    char what[400];     /* one sentence */
+    uint64_t covered;             /* leaves under a signed head; later ones are not proven yet */
+    bool bad;                     /* then: */
+    uint64_t bad_first, bad_last; /* the first wrong (or missing) entry is in this range */
+    char what[400];               /* one sentence */
 };
 /* True when it could be checked: the verdict is in *ret. False: it could not be read. */
 MUST_CHECK bool audit_verify_db(struct db *db, const struct audit_check *check,
