@@ -167,7 +167,8 @@ bool journal_read(struct reader file, journal_apply_fn apply, void *ctx, struct 
     struct reader r = file;
     struct group g;
     TRY(read_file_head(&r, j, e));
-    for (size_t groups = 0; r.left > 0; groups++) {
+    size_t groups = 0;
+    for (; r.left > 0; groups++) {
         uint64_t offset = file.left - r.left;
         enum verdict v = judge(r, j->sequence, j->chain, &g, e);
         if (e->code != ERR_NONE)
@@ -183,7 +184,7 @@ bool journal_read(struct reader file, journal_apply_fn apply, void *ctx, struct 
         TRY(reader_skip(&r, g.size) && reader_copy(&g.chain, j->chain, JOURNAL_CHAIN));
         j->sequence++;
     }
-    return j->sequence > 0 && r.at != file.at ? true : damaged(e, 0, "there is no record");
+    return groups > 0 ? true : damaged(e, 0, "there is no record");
 }
 
 /* The highest number in the folder; 0: there is no journal. */
