@@ -122,7 +122,18 @@
 #define ERR_TABLE_IPC(E) \
     E(ERR_IPC_MESSAGE,     500, "ipc.message",          "A part of the server sent a message that is not allowed.") \
     E(ERR_IPC_CLOSED,      503, "ipc.closed",           "A part of the server has stopped. Try again.")
-#define ERR_TABLE_WEB(E)
+#define ERR_TABLE_WEB(E) \
+    E(ERR_HTTP_REQUEST,    400, "http.malformed",       "The HTTP request is not well-formed.") \
+    E(ERR_HTTP_METHOD,     405, "http.method",          "This HTTP method is not used here.") \
+    E(ERR_HTTP_SLOW,       408, "http.too_slow",        "The request came too slowly.") \
+    E(ERR_HTTP_TOO_LARGE,  413, "http.too_large",       "The request body is larger than allowed.") \
+    E(ERR_HTTP_TARGET,     414, "http.target_too_long", "The address of the request is too long.") \
+    E(ERR_HTTP_EXPECT,     417, "http.expectation",     "Only the expectation 100-continue is supported.") \
+    E(ERR_HTTP_HEAD,       431, "http.head_too_large",  "The header of the request is too large.") \
+    E(ERR_HTTP_MULTIPART,  400, "http.multipart",       "The form data of the request is not well-formed.") \
+    E(ERR_HTTP_CUT,        400, "http.cut",             "The request body ended before it was complete.") \
+    E(ERR_HTTP_OVERLOAD,   503, "http.overload",        "The server is busy. Try again in a moment.") \
+    E(ERR_HTTP_STOPPING,   503, "http.stopping",        "The server is being restarted. Try again in a moment.")
 
 #define ERR_TABLE(E) \
     ERR_TABLE_BASE(E) ERR_TABLE_CRYPTO(E) ERR_TABLE_ARCHIVE(E) ERR_TABLE_FORMATS(E) \

@@ -82,6 +82,31 @@ bool file_write_fd(int fd, struct reader bytes, struct err *e)
     return true;
 }
 
+bool file_write_now(int fd, struct reader bytes, size_t *ret_n, struct err *e)
+{
+    ssize_t n;
+    do
+        n = fault_now() ? (errno = EIO, -1) : write(fd, bytes.at, bytes.left);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+        return err_errno(e, "write");
+    *ret_n = n < 0 ? 0 : (size_t)n;
+    return true;
+}
+
+bool file_read_now(int fd, void *to, size_t n, size_t *ret_n, bool *ret_end, struct err *e)
+{
+    ssize_t got;
+    do
+        got = fault_now() ? (errno = EIO, -1) : read(fd, to, n);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+        return err_errno(e, "read");
+    *ret_n = got < 0 ? 0 : (size_t)got;
+    *ret_end = got == 0;
+    return true;
+}
+
 bool file_sync(int fd, enum crashpoint at, struct err *e)
 {
     crash_before(at);

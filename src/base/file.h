@@ -20,6 +20,12 @@ bool file_write_some(int fd, struct reader bytes);
 /* One read(2) of at most n bytes, retried when interrupted; *ret_got 0 at the end. */
 MUST_CHECK bool file_read_some(int fd, void *to, size_t n, size_t *ret_got, struct err *e);
 
+/* For descriptors that do not block, once each. *ret_n 0: no room now, or nothing to read now
+ * (at the end *ret_end is set). */
+MUST_CHECK bool file_write_now(int fd, struct reader bytes, size_t *ret_n, struct err *e);
+MUST_CHECK bool file_read_now(int fd, void *to, size_t n, size_t *ret_n, bool *ret_end,
+                              struct err *e);
+
 /* Durable steps. Each names its row of base/crashpoints.h. */
 MUST_CHECK bool file_sync(int fd, enum crashpoint at, struct err *e);        /* fdatasync */
 MUST_CHECK bool file_sync_folder(int fd, enum crashpoint at, struct err *e); /* fsync */

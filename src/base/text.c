@@ -311,6 +311,20 @@ size_t text_distance(const char *a, const char *b)
     return row[m];
 }
 
+bool text_unpercent(struct writer *w, struct reader text, bool form)
+{
+    uint8_t c;
+    struct reader digits;
+    while (reader_u8(&text, &c)) {
+        if (c == '+' && form)
+            c = ' ';
+        else if (c == '%' && !(reader_take(&text, 2, &digits) && text_unhex(digits, &c, 1)))
+            return false;
+        writer_u8(w, c);
+    }
+    return true;
+}
+
 void text_uuid(const uint8_t random[16], char to[37])
 {
     uint8_t b[16];

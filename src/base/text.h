@@ -36,6 +36,10 @@ MUST_CHECK bool text_u64(struct reader text, uint64_t *ret);
 /* Edit distance with a ceiling, for "did you mean". */
 size_t text_distance(const char *a, const char *b);
 
+/* Percent-encoding (RFC 3986 2.1) undone; with `form` a plus is a blank, as in form bodies. False
+ * when a % lacks its two digits; what was written before stays in w. */
+MUST_CHECK bool text_unpercent(struct writer *w, struct reader text, bool form);
+
 /* 128 random bits as a lower-case UUID version 4; `random` is 16 bytes. */
 void text_uuid(const uint8_t random[16], char to[37]);
 MUST_CHECK bool text_is_uuid(struct reader text);

@@ -104,9 +104,26 @@ static void test_json__escapes_and_nests(void **state)
     writer_done(&w);
 }
 
+static void test_text__unpercent(void **state)
+{
+    (void)state;
+    struct writer w;
+    writer_init(&w, 100);
+    assert_true(text_unpercent(&w, reader_text("a%2Fb+%c3%A9"), false));
+    assert_true(reader_equal_text(writer_view(&w), "a/b+\xc3\xa9"));
+    writer_reset(&w);
+    assert_true(text_unpercent(&w, reader_text("a+b%2B"), true));
+    assert_true(reader_equal_text(writer_view(&w), "a b+"));
+    assert_false(text_unpercent(&w, reader_text("%"), false));
+    assert_false(text_unpercent(&w, reader_text("%4"), false));
+    assert_false(text_unpercent(&w, reader_text("%4g"), false));
+    writer_done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text__unpercent),
         cmocka_unit_test(test_text__base64_round_trip_and_strictness),
         cmocka_unit_test(test_text__utf8_strictness),
         cmocka_unit_test(test_text__utf16_round_trip),

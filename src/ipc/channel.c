@@ -54,8 +54,8 @@ static void attach_fds(struct msghdr *h, union control *control, const int *fds,
     memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
 }
 
-bool channel_send(struct channel *c, enum message_type type, struct reader body, const int *fds,
-                  size_t fd_count, struct err *e)
+static bool send_packet(struct channel *c, enum message_type type, struct reader body,
+                        const int *fds, size_t fd_count, int flags, struct err *e)
 {
     if (!message_allowed(type, c->self, c->peer, fd_count) || body.left > MESSAGE_MAX - 4)
         return err_set(e, ERR_IPC_MESSAGE, "%s may not send %s of %zu bytes to %s",
@@ -69,12 +69,35 @@ bool channel_send(struct channel *c, enum message_type type, struct reader body,
         attach_fds(&h, &control, fds, fd_count);
     ssize_t sent;
     do
-        sent = fault_now() ? (errno = EPIPE, -1) : sendmsg(c->fd, &h, MSG_NOSIGNAL);
+        sent = fault_now() ? (errno = EPIPE, -1) : sendmsg(c->fd, &h, MSG_NOSIGNAL | flags);
     while (sent < 0 && errno == EINTR);
-    if (sent != (ssize_t)(sizeof head + body.left))
-        return err_set(e, ERR_IPC_CLOSED, "send %s to %s: %s", message_name(type),
-                       role_name(c->peer), strerror(errno));
-    return true;
+    if (sent == (ssize_t)(sizeof head + body.left))
+        return true;
+    int number = errno;
+    (void)err_set(e, ERR_IPC_CLOSED, "send %s to %s: %s", message_name(type), role_name(c->peer),
+                  strerror(number));
+    errno = number;
+    return false;
+}
+
+bool channel_send(struct channel *c, enum message_type type, struct reader body, const int *fds,
+                  size_t fd_count, struct err *e)
+{
+    return send_packet(c, type, body, fds, fd_count, 0, e);
+}
+
+bool channel_send_now(struct channel *c, enum message_type type, struct reader body, const int *fds,
+                      size_t fd_count, bool *ret_full, struct err *e)
+{
+    struct err why = {0};
+    *ret_full = false;
+    if (send_packet(c, type, body, fds, fd_count, MSG_DONTWAIT, &why))
+        return true;
+    if (why.code == ERR_IPC_CLOSED && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        *ret_full = true;
+        return true;
+    }
+    return err_set(e, why.code, "%s", why.detail);
 }
 
 static void drop_fds(struct message *m)

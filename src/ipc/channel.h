@@ -25,6 +25,9 @@ void channel_close(struct channel *c);
 /* Whole or not at all; safe from several threads. The descriptors stay the caller's. */
 MUST_CHECK bool channel_send(struct channel *c, enum message_type type, struct reader body,
                              const int *fds, size_t fd_count, struct err *e);
+/* The same without ever waiting: *ret_full when the peer has to read first (nothing was sent). */
+MUST_CHECK bool channel_send_now(struct channel *c, enum message_type type, struct reader body,
+                                 const int *fds, size_t fd_count, bool *ret_full, struct err *e);
 /* Waits for the next message. ERR_IPC_CLOSED at the end of the peer. Descriptors of the last
  * message that were not taken (message_take_fd) are closed first. */
 MUST_CHECK bool channel_receive(struct channel *c, struct message *m, struct err *e);
