@@ -15,8 +15,8 @@ struct datadir {
 MUST_CHECK bool datadir_open(struct datadir *d, const char *path, struct err *e);
 /* Takes the lock of run/pid and writes our process id; names the holder when it is taken. */
 MUST_CHECK bool datadir_lock(struct datadir *d, struct err *e);
-/* Level full: `name` and everything below belongs to this user, and the data folder lets it
- * through. */
+/* As root: `name` and everything below belongs to this user, and the data folder lets it
+ * through. Back again when the level changes. */
 MUST_CHECK bool datadir_hand_over(struct datadir *d, const char *name, uint32_t uid, uint32_t gid,
                                   struct err *e);
 /* run/url, whole or not at all; an empty text removes it. */

@@ -19,6 +19,22 @@ static bool by_name(const char *program, uint32_t *ret_uid, uint32_t *ret_gid, s
     return true;
 }
 
+/* What core and key own, by the users of this level. */
+static bool hand_over(struct supervisor *s, struct err *e)
+{
+    static const struct {
+        const char *name;
+        enum role role;
+    } folders[] = {
+        {"db", ROLE_CORE}, {"blobs", ROLE_CORE}, {"audit", ROLE_CORE}, {"key", ROLE_KEY}};
+    for (size_t i = 0; i < PROCESSES; i++)
+        for (size_t n = 0; n < COUNT_OF(folders); n++)
+            if (folders[n].role == s->processes[i].role)
+                TRY(datadir_hand_over(&s->data, folders[n].name, s->processes[i].uid,
+                                      s->processes[i].gid, e));
+    return true;
+}
+
 static bool assign(struct supervisor *s, const char *users, struct err *e)
 {
     uint64_t base = 0;
@@ -35,11 +51,6 @@ static bool assign(struct supervisor *s, const char *users, struct err *e)
             TRY(by_name(p->program, &p->uid, &p->gid, e));
         else
             p->uid = p->gid = (uint32_t)base + p->role;
-        const char *const core[] = {"db", "blobs", "audit"};
-        for (size_t n = 0; p->role == ROLE_CORE && n < COUNT_OF(core); n++)
-            TRY(datadir_hand_over(&s->data, core[n], p->uid, p->gid, e));
-        if (p->role == ROLE_KEY)
-            TRY(datadir_hand_over(&s->data, "key", p->uid, p->gid, e));
     }
     return true;
 }
@@ -67,5 +78,7 @@ bool users_choose(struct supervisor *s, struct err *e)
                         "sandbox = weak.",
                         full ? "full" : "self");
     s->level = strcmp(want, "weak") == 0 ? SANDBOX_WEAK : full ? SANDBOX_FULL : SANDBOX_SELF;
-    return s->level != SANDBOX_FULL || assign(s, users, e);
+    if (s->level == SANDBOX_FULL)
+        TRY(assign(s, users, e));
+    return geteuid() != 0 || hand_over(s, e);
 }

@@ -13,10 +13,10 @@ const char *sandbox_level_name(enum sandbox_level level);
 struct sandbox_want {
     const char *program; /* "front", "core", "key", "worker", "p11", "fetch" */
     enum sandbox_level level;
-    uint32_t uid, gid;   /* full: user and group to become; 0 means none */
-    const char *data; /* core: the data folder, absolute; others NULL */
-    int folder;       /* key: its folder; others -1 */
-    uint64_t memory;  /* worker: bytes of address space; 0 means the row's */
+    uint32_t uid, gid; /* full: user and group to become; 0 means none */
+    const char *data;  /* core: the data folder, absolute; others NULL */
+    int folder;        /* key: its folder; others -1 */
+    uint64_t memory;   /* worker: bytes of address space; 0 means the row's */
 };
 
 /* What is up, for the log, the system page and the audit. */

@@ -2,10 +2,12 @@
 /* Stands in for every program behind the supervisor: the role is the name it was started by.
  * front takes lines "GET /what" and asks core, which tries the channel in question:
  * /ping, /key, /fetch, /level, /worker/N (0 ends well, 1 crashes, 2 hangs), /crash. */
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "procs/child.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -86,6 +88,17 @@ static bool run_worker(uint64_t what, struct writer *body, struct err *e)
     return ok;
 }
 
+static bool read_secret(struct writer *body, struct err *e)
+{
+    char text[64];
+    size_t got;
+    int fd = child_take_secret(&c, "metrics_token");
+    TRY(file_read_some(fd, text, sizeof text, &got, e));
+    writer_format(body, "[%.*s]", (int)got, text);
+    file_close(&fd);
+    return true;
+}
+
 static bool answer(struct reader target, struct writer *body, struct err *e)
 {
     uint64_t what;
@@ -101,6 +114,8 @@ static bool answer(struct reader target, struct writer *body, struct err *e)
         writer_format(body, "workers=%llu base_url=%s data=%s",
                       (unsigned long long)child_number(&c, "workers"),
                       child_setting(&c, "base_url"), child_setting(&c, "data"));
+    else if (reader_equal_text(target, "/secret"))
+        return read_secret(body, e);
     else if (reader_equal_text(target, "/crash"))
         abort();
     else
@@ -192,6 +207,13 @@ static bool serve(struct err *e)
     return true;
 }
 
+/* A file "refuse" in the key folder: what a journal that was rolled back would be. */
+static bool may_start(struct err *e)
+{
+    return c.self != ROLE_KEY || faccessat(c.fds[0], "refuse", F_OK, 0) != 0 ||
+           err_user(e, ERR_IO, "The key folder says no.");
+}
+
 static int work(void)
 {
     struct err e = {0};
@@ -215,7 +237,7 @@ int main(int argc, char **argv)
         return child_fail(&c, &e);
     if (c.self == ROLE_WORKER)
         return work();
-    if (!child_walls(&c, &e) || !child_ready(&c, &e))
+    if (!child_walls(&c, &e) || !may_start(&e) || !child_ready(&c, &e))
         return child_fail(&c, &e);
     bool ok = serve(&e);
     if (!ok)
