@@ -7,8 +7,15 @@
 /* Every format that is built. A new format is its folder and one word here and in meson.build. */
 #define FORMATS(F) F(zip) F(file)
 
-/* TEXT: no magic number, so the extension decides and `probe` is not asked. ANY: takes every file. */
-enum { FORMAT_COMPOSITE = 1, FORMAT_TIMESTAMP = 2, FORMAT_TEXT = 4, FORMAT_ANY = 8 };
+/* TEXT: no magic number, so the extension decides and `probe` is not asked. ANY: takes every file.
+ * FOLDS_NAMES: entries that differ only by case are refused. */
+enum {
+    FORMAT_COMPOSITE = 1,
+    FORMAT_TIMESTAMP = 2,
+    FORMAT_TEXT = 4,
+    FORMAT_ANY = 8,
+    FORMAT_FOLDS_NAMES = 16,
+};
 
 /* A directive that the code of this format carries out. */
 struct directive_facts {

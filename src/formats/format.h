@@ -99,6 +99,8 @@ struct format {
      * `before`), entries added at the end, and the format's own signature entries. */
     bool (*compare)(const struct container *before, const struct container *after,
                     const bool *changed, struct err *e);
+    /* Whether signing this container adds or rewrites that entry (META-INF/X.SF). NULL: none. */
+    bool (*own_entry)(const struct container *c, size_t index);
 };
 #define F(name) extern const struct format name##_format;
 FORMATS(F)
