@@ -47,8 +47,9 @@ struct xml_event {
 };
 
 /* Checks size and encoding; `document` must stay until the last xml_next. False: ERR_XML,
- * ERR_XML_LIMIT or ERR_XML_DOCTYPE; xml_error_at then says where. Memory is of the arena, and
- * libxml2's part is freed by xml_reader_free, which accepts NULL. */
+ * ERR_XML_LIMIT or ERR_XML_DOCTYPE; *ret is then set too (NULL without memory) and xml_error_at
+ * says where. Memory is of the arena, but libxml2's part is freed by xml_reader_free, which accepts
+ * NULL. */
 MUST_CHECK bool xml_reader_new(struct arena *a, struct reader document,
                                const struct xml_limits *limits, struct xml_reader **ret,
                                struct err *e);
@@ -58,9 +59,9 @@ void xml_reader_free(struct xml_reader *x);
 MUST_CHECK bool xml_next(struct xml_reader *x, struct xml_event *ret, struct err *e);
 /* Where the last error was. */
 struct xml_position xml_error_at(const struct xml_reader *x);
-/* One line of the document as UTF-8, without its end, cut after 200 characters; "" when it is
- * not there. For error pages. */
-const char *xml_line(const struct xml_reader *x, uint32_t line);
+/* The document as UTF-8 without a mark: the caller's bytes or of the arena. Empty when it could not
+ * be decoded. */
+struct reader xml_text(const struct xml_reader *x);
 /* For CLEANUP(xml_reader_cleanup). */
 void xml_reader_cleanup(struct xml_reader **x);
 #endif

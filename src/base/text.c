@@ -250,6 +250,36 @@ uint32_t text_fold(uint32_t c)
     return (uint32_t)((int32_t)c + r->delta);
 }
 
+static bool fold_row_range(const struct casefold_row *r, uint32_t from, uint32_t to,
+                           text_range_fn each, void *ctx)
+{
+    /* Between neighbours that fold to the next code point lies nothing that is its own fold. */
+    uint32_t width = r->step == 1 || r->delta == 1 ? to - from : 0;
+    for (uint32_t c = from; c <= to; c += width == 0 ? r->step : width + 1) {
+        uint32_t folded = (uint32_t)((int32_t)c + r->delta);
+        if (!each(ctx, folded, folded + width))
+            return false;
+    }
+    return true;
+}
+
+bool text_fold_range(uint32_t first, uint32_t last, text_range_fn each, void *ctx)
+{
+    static const struct casefold_row ascii = {'A', 'Z', 1, 32};
+    for (size_t i = 0; i <= COUNT_OF(casefold_rows); i++) {
+        const struct casefold_row *r = i == 0 ? &ascii : &casefold_rows[i - 1];
+        uint32_t from = first > r->first ? first : r->first, to = last < r->last ? last : r->last;
+        if (from > to)
+            continue;
+        from += (r->step - (from - r->first) % r->step) % r->step;
+        if (from <= to)
+            to -= (to - from) % r->step;
+        if (from <= to && !fold_row_range(r, from, to, each, ctx))
+            return false;
+    }
+    return true;
+}
+
 bool text_equal_fold(const char *a, const char *b)
 {
     struct reader left = reader_text(a), right = reader_text(b);

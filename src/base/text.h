@@ -26,6 +26,11 @@ MUST_CHECK bool text_from_utf16le(struct arena *a, struct reader bytes, char **r
 MUST_CHECK bool text_to_utf16(struct writer *w, struct reader utf8, bool big_endian);
 /* Simple case folding, code point by code point: how slugs (ASCII part) and patterns compare. */
 uint32_t text_fold(uint32_t code_point);
+/* Calls `each` with intervals that together hold the folded form of every code point of
+ * first..last, beside that range itself, and perhaps some that nothing folds to. False when
+ * `each` is. */
+typedef bool (*text_range_fn)(void *ctx, uint32_t first, uint32_t last);
+MUST_CHECK bool text_fold_range(uint32_t first, uint32_t last, text_range_fn each, void *ctx);
 MUST_CHECK bool text_equal_fold(const char *a, const char *b);       /* UTF-8, simple folding */
 MUST_CHECK bool text_equal_ascii_fold(const char *a, const char *b); /* only A-Z folds */
 /* No code point below U+0020, no U+007F..U+009F. */

@@ -17,8 +17,8 @@
  * All memory is of the arena given to configuration_parse. Nothing is changed after it is made. */
 
 /* An attribute of a directive, or a restriction. Old spellings are gone (productName is
- * product-name). In a resolved configuration booleans are "true" or "false", attributes with a
- * fixed default are present, blanks around output names are trimmed. */
+ * product-name). In a resolved configuration booleans are "true" or "false" and attributes with a
+ * fixed default are present. */
 struct configuration_attribute {
     const char *name;
     struct template value;
@@ -66,8 +66,10 @@ struct configuration_node {
     bool is_set;                      /* written as <pe-file-set> */
     bool composite;                   /* may have children */
     bool multifile_upload;            /* root only: ui-multifile-upload="on" (resolved only) */
+    struct template multifile_text;   /* count 0: not written */
     bool in_provenance;               /* has include-in-provenance */
     struct xml_position at;
+    struct xml_position provenance_at;       /* of include-in-provenance; line 0: none */
     const struct configuration_node *parent; /* NULL: root */
     const struct configuration_match *matches;
     size_t match_count; /* root and single elements: 1 */

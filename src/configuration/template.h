@@ -26,4 +26,16 @@ struct template
  * directory, for ${file.name}; NULL where there is no file, then ${file.name} is ERR_INTERNAL. */
 MUST_CHECK bool template_expand(struct arena *a, const struct template *t, const char *file_name,
                                 const char **ret, struct err *e);
+
+/* --- for the parser -------------------------------------------------------------------------- */
+/* $${ is a literal ${. False: *problem is a sentence about what is wrong, NULL without memory. */
+MUST_CHECK bool template_parse(struct arena *a, const char *text, struct xml_position at,
+                               struct template *ret, const char **problem);
+/* One literal piece. */
+MUST_CHECK bool template_literal(struct arena *a, const char *text, struct xml_position at,
+                                 struct template *ret);
+MUST_CHECK bool template_has(const struct template *t, enum template_kind kind);
+/* All pieces in a row, with stand-ins for what is not known yet. NULL without memory. */
+const char *template_join(struct arena *a, const struct template *t, const char *parameter,
+                          const char *file_name);
 #endif
