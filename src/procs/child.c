@@ -102,6 +102,8 @@ static bool take_start(struct child *c, struct err *e)
     TRY(copy_settings(c, m.settings, e));
     for (size_t i = 0; i < c->message.fd_count; i++)
         c->fds[c->fd_count++] = message_take_fd(&c->message, i);
+    if (c->self == ROLE_KEY && c->fd_count > 0)
+        c->want.folder = c->fds[0];
     c->want.uid = (uint32_t)child_number(c, "uid");
     c->want.gid = (uint32_t)child_number(c, "gid");
     return true;
@@ -170,8 +172,6 @@ bool child_walls(struct child *c, struct err *e)
         if (strncmp(child_setting(c, "database"), "postgresql:", 11) == 0)
             c->want.program = "core-postgresql";
     }
-    if (c->self == ROLE_KEY)
-        c->want.folder = c->fd_count > 0 ? c->fds[0] : -1;
     return sandbox_enter(&c->want, &c->report, e) && sandbox_close(&c->want, &c->report, e);
 }
 

@@ -37,9 +37,10 @@ struct child {
     struct sandbox_want want;
     struct sandbox_report report;
 };
-/* All of them exchange build ids with the supervisor, so a new peer needs no HELLO.
- * Descriptors of START. front: the listening sockets (setting `listeners` counts them). key: the
- * key folder. core: none. Then, for every program, one memfd for each secret it gets. */
+/* All of them exchange build ids with the supervisor, so a new peer needs no HELLO; one that comes
+ * is answered. Descriptors of START. front: the listening sockets (setting `listeners` counts
+ * them). key: the key folder, which must be open until child_walls. core: none. Then, for every
+ * program, one memfd for each secret it gets. */
 
 MUST_CHECK bool child_begin(struct child *c, enum role self, int argc, char **argv, struct err *e);
 MUST_CHECK bool child_walls(struct child *c, struct err *e);

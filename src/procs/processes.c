@@ -13,7 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_MS = 300 * 1000, BACK_OFF_MS = 200, BACK_OFF_MOST_MS = 30 * 1000, GIVE_UP = 6 };
+enum {
+    START_MS = 300 * 1000,
+    BACK_OFF_MS = 200,
+    BACK_OFF_MOST_MS = 30 * 1000,
+    GIVE_UP = 6,
+    CORE_DRAIN_MS = 20 * 1000
+};
 
 /* In the order of their first start. */
 static const struct {
@@ -205,8 +211,8 @@ int64_t processes_wait_ms(const struct supervisor *s)
     for (size_t i = 0; i < WORKERS_MOST; i++)
         if (s->workers[i].pid > 0 && s->workers[i].due < due)
             due = s->workers[i].due;
-    int64_t left = due == INT64_MAX ? 60000 : due - now;
-    return left < 0 ? 0 : left > 60000 ? 60000 : left;
+    int64_t left = due == INT64_MAX ? 60000 : due - now, most = s->stopping ? 500 : 60000;
+    return left < 0 ? 0 : left > most ? most : left;
 }
 
 static bool report_end(struct supervisor *s, uint64_t job, int status, struct err *e)
@@ -402,22 +408,33 @@ bool processes_reap(struct supervisor *s, struct err *e)
     return true;
 }
 
-void processes_stop(struct supervisor *s, uint32_t drain_seconds)
+/* Front first, so that what it has taken is answered; then core; key and fetch serve until core
+ * is done. A front that takes long (a slow download) does not hold the others for ever. */
+static bool its_turn(const struct supervisor *s, enum role role)
 {
-    /* key and fetch serve until core is done. */
-    bool core_lives = false;
-    for (size_t i = 0; i < PROCESSES; i++)
-        core_lives |= s->processes[i].role == ROLE_CORE && s->processes[i].pid > 0;
+    bool front_lives = false, core_lives = false;
+    for (size_t i = 0; i < PROCESSES; i++) {
+        bool lives = s->processes[i].pid > 0;
+        front_lives |= lives && s->processes[i].role == ROLE_FRONT;
+        core_lives |= lives && s->processes[i].role == ROLE_CORE;
+    }
+    bool patient = s->stop_due - clock_boot_ms() > CORE_DRAIN_MS;
+    return role == ROLE_FRONT || (role == ROLE_CORE && !(front_lives && patient)) ||
+           (role != ROLE_CORE && !core_lives);
+}
+
+void processes_stop(struct supervisor *s)
+{
     for (size_t i = 0; i < PROCESSES; i++) {
         struct process *p = &s->processes[i];
         struct err lost = {0};
-        bool helper = p->role == ROLE_KEY || p->role == ROLE_FETCH;
-        if (p->pid > 0 && p->channel.fd >= 0 && !(helper && core_lives) && !p->told_to_stop) {
-            struct msg_STOP m = {.drain_seconds = drain_seconds};
-            p->told_to_stop = true;
-            if (!channel_send_STOP(&p->channel, &m, NULL, 0, &lost))
-                (void)kill(p->pid, SIGKILL);
-        }
+        int64_t left = (s->stop_due - clock_boot_ms() - GRACE_MS) / 1000;
+        struct msg_STOP m = {.drain_seconds = left < 0 ? 0 : (uint32_t)left};
+        if (p->pid <= 0 || p->channel.fd < 0 || p->told_to_stop || !its_turn(s, p->role))
+            continue;
+        p->told_to_stop = true;
+        if (!channel_send_STOP(&p->channel, &m, NULL, 0, &lost))
+            (void)kill(p->pid, SIGKILL);
     }
 }
 

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DRAIN_SECONDS = 30, GRACE_MS = 2000, ARENA = 4 << 20, SETTINGS_MOST = 1 << 20 };
+enum { ARENA = 4 << 20, SETTINGS_MOST = 1 << 20 };
 
 static const char usage[] =
     "usage: chanceryd --data DIR [--listen ADDRESS:PORT] [--settings FILE]\n"
@@ -228,7 +228,7 @@ static bool turn(struct supervisor *s, struct err *e)
             TRY(processes_message(s, &s->processes[i], e));
     TRY(take_signals(s, e));
     if (s->stopping)
-        processes_stop(s, DRAIN_SECONDS);
+        processes_stop(s);
     if (s->stopping && clock_boot_ms() >= s->stop_due)
         processes_kill(s);
     TRY(processes_step(s, e));

@@ -10,7 +10,7 @@
 #include "sandbox/sandbox.h"
 
 /* What the files of the supervisor share. */
-enum { PROCESSES = 4, WORKERS_MOST = 256, CRASHES_MOST = 8 };
+enum { PROCESSES = 4, WORKERS_MOST = 256, CRASHES_MOST = 8, DRAIN_SECONDS = 30, GRACE_MS = 2000 };
 
 enum process_state { PROCESS_DOWN, PROCESS_STARTING, PROCESS_UP };
 struct process {
@@ -59,7 +59,7 @@ MUST_CHECK bool processes_reap(struct supervisor *s, struct err *e);
 bool processes_up(const struct supervisor *s);
 bool processes_gone(const struct supervisor *s);
 int64_t processes_wait_ms(const struct supervisor *s); /* until something is due */
-void processes_stop(struct supervisor *s, uint32_t drain_seconds);
+void processes_stop(struct supervisor *s);             /* again and again until all are gone */
 void processes_kill(struct supervisor *s);
 
 /* users.c: the level and the users that this machine allows. */

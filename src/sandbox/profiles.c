@@ -160,9 +160,9 @@ const size_t calls_count = COUNT_OF(calls);
 static const struct profile profiles[] = {
     {.program = "worker", .calls = CALLS_ALL | CALLS_OUTPUT,
      .empty_root = true, .memory = 512ull << 20, .files = 32, .written = 1ull << 40},
-    {.program = "key", .calls = CALLS_ALL | CALLS_STORE,
+    {.program = "key", .calls = CALLS_ALL | CALLS_STORE | CALLS_THREADS,
      .paths = {{BASE_FOLDER, ".", PATH_READ | PATH_WRITE}},
-     .files = 64},
+     .files = 64, .locks = true},
     {.program = "core", .calls = CALLS_ALL | CALLS_STORE | CALLS_THREADS | CALLS_EVENTS | CALLS_CHANNELS,
      .paths = {{BASE_DATA, "db", PATH_READ | PATH_WRITE}, {BASE_DATA, "blobs", PATH_READ | PATH_WRITE},
                {BASE_DATA, "audit", PATH_READ | PATH_WRITE}},

@@ -57,6 +57,7 @@ struct profile {
     } paths[16];
     bool network;     /* may connect: host network even at level full */
     bool empty_root;  /* level full: an empty file system */
+    bool locks;       /* may lock memory; keeps the capability where there is one */
     uint64_t memory;  /* RLIMIT_AS in bytes, 0: unlimited */
     uint64_t files;   /* RLIMIT_NOFILE */
     uint64_t written; /* RLIMIT_FSIZE, 0: unlimited */

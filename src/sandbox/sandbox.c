@@ -89,8 +89,20 @@ static bool become_user(const struct sandbox_want *want, struct sandbox_report *
     return true;
 }
 
-/* Bounding set first, while we may; then all the rest. Needs nothing when there is nothing. */
-static bool drop_capabilities(struct err *e)
+/* What may stay of the permitted set: the right to lock memory, for the program that holds keys.
+ * A limit would not do: locked memory counts whole stacks and heaps. */
+static bool kept_capabilities(const struct profile *p, uint32_t *ret, struct err *e)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct now[2];
+    if (syscall(SYS_capget, &header, now) != 0)
+        return err_errno(e, "capget");
+    *ret = p->locks ? now[0].permitted & (1u << CAP_IPC_LOCK) : 0;
+    return *ret == 0 || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 || err_errno(e, "PR_SET_KEEPCAPS");
+}
+
+/* The bounding set first, while we may; then all the rest. */
+static bool drop_capabilities(uint32_t kept, struct err *e)
 {
     for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EPERM)
@@ -98,8 +110,8 @@ static bool drop_capabilities(struct err *e)
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         return err_errno(e, "PR_CAP_AMBIENT");
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}, {0}};
-    if (syscall(SYS_capset, &header, none) != 0)
+    struct __user_cap_data_struct left[2] = {{.effective = kept, .permitted = kept}, {0}};
+    if (syscall(SYS_capset, &header, left) != 0)
         return err_errno(e, "capset");
     return true;
 }
@@ -118,7 +130,9 @@ static bool limit(int what, uint64_t most, struct err *e)
 static bool limits(const struct profile *p, const struct sandbox_want *want, struct err *e)
 {
     TRY(limit(RLIMIT_CORE, 0, e) && limit(RLIMIT_NOFILE, p->files, e));
-    TRY(limit(RLIMIT_MEMLOCK, 64 << 20, e) && limit(RLIMIT_MSGQUEUE, 0, e));
+    if (!p->locks)
+        TRY(limit(RLIMIT_MEMLOCK, 0, e));
+    TRY(limit(RLIMIT_MSGQUEUE, 0, e));
 #ifndef CHANCERY_SANITIZED /* shadow memory is larger than any limit */
     uint64_t memory = want->memory != 0 ? want->memory : p->memory;
     if (p->memory != 0)
@@ -140,9 +154,11 @@ bool sandbox_enter(const struct sandbox_want *want, struct sandbox_report *r, st
     if (want->level == SANDBOX_FULL)
         separate(p, r);
     TRY(limits(p, want, e));
+    uint32_t kept;
+    TRY(kept_capabilities(p, &kept, e));
     if (want->level == SANDBOX_FULL)
         TRY(become_user(want, r, e));
-    TRY(drop_capabilities(e));
+    TRY(drop_capabilities(kept, e));
     /* A change of user takes these two back, so they come after it. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)

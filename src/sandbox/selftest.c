@@ -51,7 +51,7 @@ static const struct attempt {
     {"exec",                           PROGRAMS, SYS_execve, {0, 0, 0}},
     {"exec by descriptor",             PROGRAMS, SYS_execveat, {-1, 0, 0, 0, 0}},
     {"new process",                    PROGRAMS, SYS_clone, {CLONE_SIGHAND, 0, 0, 0, 0}},
-    {"new thread",                     "wk",     SYS_clone, {CLONE_THREAD, 0, 0, 0, 0}},
+    {"new thread",                     "w",      SYS_clone, {CLONE_THREAD, 0, 0, 0, 0}},
     {"new process, new way",           PROGRAMS, SYS_clone3, {0, 0}},
     {"user namespace",                 PROGRAMS, SYS_unshare, {CLONE_NEWUSER}},
     {"enter a namespace",              PROGRAMS, SYS_setns, {-1, 0}},
