@@ -118,7 +118,17 @@
     E(ERR_JOB_LOST,        409, "store.job_lost",       "This work was taken over by another process.") \
     E(ERR_EFFECT_CHANGED,  500, "store.effect_changed", "A slot was answered before with another value. Nothing was signed.") \
     E(ERR_AUDIT,           500, "audit.broken",         "The audit log does not verify.")
-#define ERR_TABLE_SERVICE(E)
+#define ERR_TABLE_SERVICE(E) \
+    E(ERR_UNAUTHENTICATED, 401, "auth.required",        "A valid credential is needed: an API token as bearer token, or a signed-in session.") \
+    E(ERR_FORBIDDEN,       403, "auth.forbidden",       "You may not do this.") \
+    E(ERR_NOT_FOUND,       404, "object.not_found",     "There is no such object in this organization.") \
+    E(ERR_LIMIT,           429, "request.limit",        "Too many tries. Wait a quarter of an hour.") \
+    E(ERR_FIELD,           400, "request.field",        "A field of the request is not valid.") \
+    E(ERR_WRONG_STATE,           400, "request.state",        "The object is not in a state that allows this.") \
+    E(ERR_CONFLICT,        409, "request.conflict",     "The object has changed or is final already.") \
+    E(ERR_SCAN_REQUIRED,   422, "scan.unavailable",     "The signing policy requires a malware scan, but no scanner is configured.") \
+    E(ERR_ATTEMPT,         500, "sign.attempt",         "The signing attempt ended without a result. It is tried again.") \
+    E(ERR_UNVERIFIED,      500, "sign.unverified",      "The signed artifact did not pass the check of a second process. Nothing was released.")
 #define ERR_TABLE_IPC(E) \
     E(ERR_IPC_MESSAGE,     500, "ipc.message",          "A part of the server sent a message that is not allowed.") \
     E(ERR_IPC_CLOSED,      503, "ipc.closed",           "A part of the server has stopped. Try again.")

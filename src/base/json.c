@@ -57,12 +57,12 @@ static void open_level(struct json *j, const char *key, char bracket)
     j->comma &= ~(UINT64_C(1) << j->depth);
 }
 
-void json_object(struct json *j, const char *key)
+void json_open_object(struct json *j, const char *key)
 {
     open_level(j, key, '{');
 }
 
-void json_array(struct json *j, const char *key)
+void json_open_array(struct json *j, const char *key)
 {
     open_level(j, key, '[');
 }
@@ -93,7 +93,7 @@ void json_bytes(struct json *j, const char *key, struct reader utf8)
 void json_text(struct json *j, const char *key, const char *value)
 {
     if (value == NULL)
-        json_null(j, key);
+        json_put_null(j, key);
     else
         json_bytes(j, key, reader_text(value));
 }
@@ -129,7 +129,7 @@ void json_bool(struct json *j, const char *key, bool value)
     writer_text(j->w, value ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void json_put_null(struct json *j, const char *key)
 {
     start(j, key);
     writer_text(j->w, "null");

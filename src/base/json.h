@@ -12,8 +12,8 @@ struct json {
 };
 
 struct json json_into(struct writer *w);
-void json_object(struct json *j, const char *key);
-void json_array(struct json *j, const char *key);
+void json_open_object(struct json *j, const char *key);
+void json_open_array(struct json *j, const char *key);
 void json_end_object(struct json *j);
 void json_end_array(struct json *j);
 void json_text(struct json *j, const char *key, const char *value); /* NULL becomes null */
@@ -22,7 +22,7 @@ void json_hex(struct json *j, const char *key, const void *data, size_t n);
 void json_u64(struct json *j, const char *key, uint64_t value);
 void json_i64(struct json *j, const char *key, int64_t value);
 void json_bool(struct json *j, const char *key, bool value);
-void json_null(struct json *j, const char *key);
+void json_put_null(struct json *j, const char *key);
 /* A value that is JSON already. */
 void json_raw(struct json *j, const char *key, struct reader json);
 /* Only the quoted string, for text built by hand. */

@@ -29,7 +29,7 @@ static void put_json(struct writer *w, enum log_level level, const char *subject
     char when[25];
     clock_iso(clock_wall_ms(), when);
     struct json j = json_into(w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "time", when);
     json_text(&j, "level", level_names[level]);
     json_text(&j, "program", config.program);

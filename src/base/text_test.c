@@ -91,13 +91,13 @@ static void test_json__escapes_and_nests(void **state)
     struct writer w;
     writer_init(&w, 1000);
     struct json j = json_into(&w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "a", "\"\\\n\x01\xff");
-    json_array(&j, "b");
+    json_open_array(&j, "b");
     json_u64(&j, NULL, 1);
     json_bool(&j, NULL, true);
     json_end_array(&j);
-    json_null(&j, "c");
+    json_put_null(&j, "c");
     json_end_object(&j);
     assert_true(reader_equal_text(
         writer_view(&w), "{\"a\":\"\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\"b\":[1,true],\"c\":null}"));

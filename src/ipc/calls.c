@@ -50,24 +50,15 @@ static void lose_all(struct calls *c)
     (void)pthread_cond_broadcast(&c->changed);
 }
 
-bool calls_connect(struct calls *c, int fd, struct err *e)
+void calls_connect(struct calls *c, int fd)
 {
-    struct channel fresh = {fd, c->channel.self, c->channel.peer};
-    struct message m = {0};
-    bool ok = channel_hello(&fresh, &m, e);
-    message_done(&m);
-    if (!ok) {
-        channel_close(&fresh);
-        return false;
-    }
     (void)pthread_mutex_lock(&c->lock);
     file_close(&c->pending);
-    c->pending = fresh.fd;
+    c->pending = fd;
     if (c->channel.fd >= 0) /* wakes the receiver, which closes it */
         (void)shutdown(c->channel.fd, SHUT_RDWR);
     (void)pthread_cond_broadcast(&c->changed);
     (void)pthread_mutex_unlock(&c->lock);
-    return true;
 }
 
 bool calls_wait_connected(struct calls *c)

@@ -11,8 +11,8 @@ struct calls;
 struct calls *calls_new(enum role self, enum role peer); /* NULL when memory is out */
 void calls_free(struct calls *c);                        /* after calls_receive has ended */
 
-/* TAKES fd: the new channel; HELLO is exchanged here. Calls of the old one fail. */
-MUST_CHECK bool calls_connect(struct calls *c, int fd, struct err *e);
+/* TAKES fd: the new channel. Calls of the old one fail. */
+void calls_connect(struct calls *c, int fd);
 /* The receiver thread: while (calls_wait_connected(c)) calls_receive(c, &e). The first waits for
  * a channel (false: stopped), the second receives until it ends (always false, with the reason). */
 MUST_CHECK bool calls_wait_connected(struct calls *c);

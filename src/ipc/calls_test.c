@@ -11,7 +11,6 @@ static void *odd_key(void *fd)
     struct err e = {0};
     uint64_t first = 0;
     struct msg_KEY_DROP drop;
-    assert_true(channel_hello(&c, &m, &e));
     for (int i = 0; i < 3; i++) {
         assert_true(channel_receive(&c, &m, &e) && message_as_KEY_DROP(&m, &drop, &e));
         if (i == 0)
@@ -72,7 +71,7 @@ static void test_calls__answers_find_their_askers_and_death_frees_them(void **st
     assert_true(channel_pair(ends, &e));
     assert_int_equal(pthread_create(&key, NULL, odd_key, &ends[1]), 0);
     assert_int_equal(pthread_create(&receiver, NULL, receive, c), 0);
-    assert_true(calls_connect(c, ends[0], &e));
+    calls_connect(c, ends[0]);
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&asker[i].thread, NULL, ask, &asker[i]), 0);
     int good = 0, refused = 0, lost = 0;

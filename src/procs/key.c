@@ -141,9 +141,9 @@ static bool open_folder(const char *path, int *ret, struct err *e)
 
 static void show_pin(struct json *j, const struct pin *p)
 {
-    json_object(j, "pin");
+    json_open_object(j, "pin");
     json_u64(j, "kinds", p->kinds);
-    json_array(j, "algorithms");
+    json_open_array(j, "algorithms");
     for (uint32_t i = 0; i < p->algorithm_count; i++)
         json_u64(j, NULL, p->algorithms[i]);
     json_end_array(j);
@@ -160,7 +160,7 @@ static bool show(const struct keystore *k, struct err *e)
     const struct state *s = &k->state;
     writer_init(&w, 16 << 20);
     struct json j = json_into(&w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "node", s->node);
     json_hex(&j, "logKey", s->log_key, s->log_key_len);
     json_u64(&j, "epoch", s->epoch);
@@ -168,11 +168,11 @@ static bool show(const struct keystore *k, struct err *e)
     json_u64(&j, "size", s->head_size);
     json_hex(&j, "root", s->head_root.bytes, sizeof s->head_root.bytes);
     json_u64(&j, "openGrants", s->open_grants);
-    json_array(&j, "keys");
+    json_open_array(&j, "keys");
     for (size_t i = 0; i < s->key_count; i++) {
         if (s->keys[i]->dropped)
             continue;
-        json_object(&j, NULL);
+        json_open_object(&j, NULL);
         json_text(&j, "id", s->keys[i]->id);
         json_text(&j, "type", s->keys[i]->type_name);
         show_pin(&j, &s->keys[i]->pin);

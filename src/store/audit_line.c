@@ -73,7 +73,7 @@ static bool is_line(struct writer *w, struct reader line)
 void audit_header_line(struct writer *w, const struct audit_header *h)
 {
     struct json j = json_into(w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "chancery", "audit export 1");
     json_u64(&j, "size", h->size);
     json_hex(&j, "root", h->root.bytes, sizeof h->root.bytes);
@@ -100,8 +100,8 @@ bool audit_header_read(struct reader line, struct audit_header *ret)
 void audit_head_line(struct writer *w, const struct audit_head *head)
 {
     struct json j = json_into(w);
-    json_object(&j, NULL);
-    json_object(&j, "head");
+    json_open_object(&j, NULL);
+    json_open_object(&j, "head");
     json_u64(&j, "size", head->head.size);
     json_hex(&j, "root", head->head.root, sizeof head->head.root);
     json_u64(&j, "epoch", head->head.epoch);
@@ -142,7 +142,7 @@ bool audit_leaf_line(struct writer *w, uint64_t index, struct reader leaf,
     char when[25];
     clock_iso((int64_t)f.time_ms, when);
     struct json j = json_into(w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     put_base64(&j, "leaf", leaf);
     json_u64(&j, "index", index);
     json_hex(&j, "hash", hash->bytes, sizeof hash->bytes);

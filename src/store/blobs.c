@@ -148,6 +148,18 @@ static bool open_temporary(struct blob_writer *w, struct err *e)
     return true;
 }
 
+bool blobs_scratch(struct blobs *b, int *ret_fd, struct err *e)
+{
+    struct blob_writer w = {.b = b, .fd = -1};
+    TRY(open_temporary(&w, e));
+    if (w.name[0] != '\0' && unlinkat(b->tmp, w.name, 0) != 0) {
+        file_close(&w.fd);
+        return err_errno(e, "scratch");
+    }
+    *ret_fd = w.fd;
+    return true;
+}
+
 bool blob_begin(struct blobs *b, struct blob_steps steps, uint64_t limit, struct blob_writer **ret,
                 struct err *e)
 {

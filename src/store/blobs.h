@@ -41,6 +41,9 @@ void blob_abandon(struct blob_writer *w); /* NULL is fine */
 MUST_CHECK bool blob_put(struct blobs *b, struct blob_steps steps, struct reader bytes,
                          struct blob *ret, struct err *e);
 
+/* An unnamed file for the intermediate bytes of one job; the caller closes, then it is gone. */
+MUST_CHECK bool blobs_scratch(struct blobs *b, int *ret_fd, struct err *e);
+
 /* Read-only, the caller closes. ERR_BLOB_MISSING when it is not there. */
 MUST_CHECK bool blob_open(struct blobs *b, const uint8_t sha256[32], int *ret_fd,
                           uint64_t *ret_size, struct err *e);

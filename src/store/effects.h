@@ -5,12 +5,10 @@
 
 /* Answers that a worker got, kept before it sees them, so that a repeated run gets the same ones
  * (ARCHITECTURE.md, "Replay"). */
-enum effect_kind { EFFECT_SIGNATURE = 1, EFFECT_STAMP = 2 };
-
 struct effect {
     struct reader grant; /* id of the grant */
     uint32_t slot;
-    enum effect_kind kind;
+    uint32_t kind;         /* enum effect_kind of ipc/messages.h */
     uint32_t attempt;      /* of a time stamp, else 0 */
     struct reader request; /* digest with algorithm, or time-stamp request */
     struct reader answer;

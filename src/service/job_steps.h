@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_JOB_STEPS_H
+#define SERVICE_JOB_STEPS_H
+#include "service/requests.h"
+#include "service/worker_run.h"
+#include "store/queue.h"
+
+/* One claimed job and the request it is for. */
+struct job_context {
+    struct service *service;
+    struct arena *arena;
+    struct job job;
+    struct db_rows row; /* request_for_job */
+    const char *request;
+};
+
+/* The steps (ARCHITECTURE.md, D04 to D17). False: a failure of the system's own, tried again later
+ * unless it has failed too often; true: the request has moved on, or is final. */
+MUST_CHECK bool job_inspect(struct job_context *c, struct err *e);
+MUST_CHECK bool job_sign(struct job_context *c, struct err *e);
+
+/* The endings: one transaction each, while the fencing token is ours. */
+MUST_CHECK bool job_refuse(struct job_context *c, const struct refusal_text *why, struct err *e);
+MUST_CHECK bool job_cancel(struct job_context *c, struct err *e);
+/* For failures: counts it and queues the job again, or refuses when it was one too many. */
+MUST_CHECK bool job_retry(struct job_context *c, const struct err *why, struct err *e);
+
+/* Shared by the steps: descriptors of blobs and of the configuration text. */
+MUST_CHECK bool job_open_inputs(struct job_context *c, int *ret_artifact, int *ret_configuration,
+                                struct err *e);
+#endif

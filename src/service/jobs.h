@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_JOBS_H
+#define SERVICE_JOBS_H
+#include "service/service.h"
+
+/* The threads that take requests from submitted to final: each claims one job, works on it, claims
+ * the next. Also the clock of deadlines, and the sealer of log heads. */
+struct jobs;
+
+MUST_CHECK bool jobs_start(struct service *s, unsigned threads, struct jobs **ret, struct err *e);
+void jobs_wake(struct jobs *j);
+/* No new jobs; those that run may finish within ms, then what is left stays for the next start. */
+void jobs_stop(struct jobs *j, int64_t ms);
+#endif

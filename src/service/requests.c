@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/requests.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "service/events.h"
+#include <string.h>
+
+struct reading {
+    struct service *service;
+    const struct actor *actor;
+    const char *id, *project, *reason;
+    struct arena *arena;
+    int64_t below;
+    size_t most;
+    struct request_view *view;
+    struct request_list *list;
+};
+
+/* What lists show. Results live in the arena already (tx_into). */
+static void fill_summary(struct request_view *v, struct db_rows *row)
+{
+    v->id = row_text(row, "id");
+    v->status = row_text(row, "status");
+    v->workflow_status = row_text(row, "workflow_status");
+    v->description = row_text(row, "description");
+    v->project = row_text(row, "project");
+    v->project_slug = row_text(row, "project_slug");
+    v->project_name = row_text(row, "project_name");
+    v->policy = row_text(row, "policy");
+    v->policy_slug = row_text(row, "policy_slug");
+    v->policy_name = row_text(row, "policy_name");
+    v->configuration_slug = row_text(row, "configuration_slug");
+    v->submitter = row_text(row, "submitter");
+    v->submitter_name = row_text(row, "submitter_name");
+    v->file_name = row_text(row, "file_name");
+    v->created = row_int(row, "created");
+    v->finished = row_int(row, "finished");
+    v->final = !row_null(row, "finished");
+}
+
+static void fill_details(struct request_view *v, struct db_rows *row)
+{
+    v->configuration = row_text(row, "configuration");
+    v->configuration_name = row_text(row, "configuration_name");
+    v->configuration_version = row_int(row, "configuration_version");
+    v->token_name = row_text(row, "token_name");
+    v->original = row_text(row, "original");
+    v->reason = row_text(row, "reason");
+    v->scan = row_text(row, "scan");
+    v->parameters = row_bytes(row, "parameters");
+    v->artifact = row_bytes(row, "artifact");
+    v->artifact_size = row_int(row, "artifact_size");
+    v->artifact_deleted = row_int(row, "artifact_deleted") != 0;
+    v->plan = row_bytes(row, "plan");
+    v->plan_items = row_int(row, "plan_items");
+    v->slots = row_int(row, "slots");
+    v->subject = row_bytes(row, "subject");
+    v->output = row_bytes(row, "output");
+    v->output_size = row_int(row, "output_size");
+    v->receipt = row_bytes(row, "receipt");
+    v->error_code = row_text(row, "error_code");
+    v->error_user = row_text(row, "error_user");
+    v->error_detail = row_text(row, "error_detail");
+    v->error_path = row_text(row, "error_path");
+    v->error_line = row_int(row, "error_line");
+    v->error_column = row_int(row, "error_column");
+}
+
+static bool fill_rights(struct db_tx *tx, struct reading *r, struct request_view *v, struct err *e)
+{
+    unsigned rights;
+    TRY(service_rights(tx, r->actor, v->project, v->policy, v->submitter, &rights, e));
+    v->may_read_artifacts = permission_granted(PERM_READ_ARTIFACTS, rights);
+    v->may_cancel = permission_granted(PERM_CANCEL, rights) && !v->final;
+    return true;
+}
+
+static bool fill_steps(struct db_tx *tx, struct reading *r, struct request_view *v, struct err *e)
+{
+    struct db_rows rows;
+    TRY(tx_query(tx, QUERY_request_steps, DB_ARGS(DB_TEXT(v->id)), &rows, e));
+    v->steps = ARENA_ARRAY(r->arena, rows.count + 1, struct request_step);
+    if (v->steps == NULL)
+        return arena_err(e);
+    while (rows_next(&rows))
+        v->steps[v->step_count++] = (struct request_step){.name = row_text(&rows, "name"),
+                                                          .note = row_text(&rows, "note"),
+                                                          .started = row_int(&rows, "started")};
+    return true;
+}
+
+static bool load_request(struct db_tx *tx, struct reading *r, struct request_view **ret,
+                         struct err *e)
+{
+    struct db_rows row;
+    tx_into(tx, r->arena);
+    TRY(tx_one(tx, QUERY_request_by_id, DB_ARGS(DB_TEXT(r->actor->organization), DB_TEXT(r->id)),
+               &row, e));
+    if (row.count == 0)
+        return err_user(e, ERR_NOT_FOUND,
+                        "There is no signing request with this id in the organization.");
+    struct request_view *v = ARENA_NEW(r->arena, struct request_view);
+    if (v == NULL)
+        return arena_err(e);
+    fill_summary(v, &row);
+    fill_details(v, &row);
+    *ret = v;
+    return fill_rights(tx, r, v, e);
+}
+
+static bool read_request(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct reading *r = ctx;
+    return load_request(tx, r, &r->view, e) && fill_steps(tx, r, r->view, e);
+}
+
+bool request_read(struct service *s, const struct actor *actor, const char *id, struct arena *a,
+                  struct request_view **ret, struct err *e)
+{
+    struct reading r = {.service = s, .actor = actor, .id = id, .arena = a};
+    TRY(db_read(s->db, read_request, &r, e));
+    *ret = r.view;
+    return true;
+}
+
+static bool read_list(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct reading *r = ctx;
+    struct db_rows rows, project;
+    struct db_value organization = DB_TEXT(r->actor->organization);
+    struct db_value below = DB_INT(r->below == 0 ? INT64_MAX : r->below);
+    tx_into(tx, r->arena);
+    if (r->project == NULL) {
+        TRY(tx_query(tx, QUERY_requests_list, DB_ARGS(organization, below, DB_INT(r->most)), &rows,
+                     e));
+    } else {
+        TRY(tx_one(tx, QUERY_project_by_slug,
+                   DB_ARGS(organization, DB_TEXT(service_fold(r->arena, r->project))), &project,
+                   e));
+        if (project.count == 0)
+            return err_user(e, ERR_NOT_FOUND, "There is no project with this slug.");
+        TRY(tx_query(
+            tx, QUERY_requests_list_of_project,
+            DB_ARGS(organization, below, DB_INT(r->most), DB_TEXT(row_text(&project, "id"))), &rows,
+            e));
+    }
+    r->list->items = ARENA_ARRAY(r->arena, rows.count + 1, struct request_view);
+    if (r->list->items == NULL)
+        return arena_err(e);
+    while (rows_next(&rows)) {
+        fill_summary(&r->list->items[r->list->count++], &rows);
+        if (r->list->count == r->most)
+            r->list->next = row_int(&rows, "number");
+    }
+    return true;
+}
+
+bool request_list(struct service *s, const struct actor *actor, const char *project, int64_t below,
+                  size_t most, struct arena *a, struct request_list *ret, struct err *e)
+{
+    struct request_list list = {0};
+    struct reading r = {.service = s,
+                        .actor = actor,
+                        .project = project,
+                        .below = below,
+                        .most = most,
+                        .arena = a,
+                        .list = &list};
+    TRY(db_read(s->db, read_list, &r, e));
+    *ret = list;
+    return true;
+}
+
+/* Waiting requests end here; one that a job works on is told and ends at its next step, where the
+ * grant is closed first. */
+static bool cancel_request(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct reading *r = ctx;
+    struct request_view *v;
+    TRY(load_request(tx, r, &v, e));
+    unsigned rights;
+    TRY(service_rights(tx, r->actor, v->project, v->policy, v->submitter, &rights, e));
+    TRY(permission_check(PERM_CANCEL, rights, e));
+    if (v->final)
+        return err_user(e, ERR_CONFLICT, "The request is %s already and cannot be canceled.",
+                        v->status);
+    TRY(tx_run(tx, QUERY_request_want_cancel, DB_ARGS(DB_TEXT(v->id), DB_TEXT(r->reason)), e));
+    struct event event = {.type = "SigningRequest.CancelWanted",
+                          .by = r->actor,
+                          .kind = "SigningRequest",
+                          .object = v->id,
+                          .request = v->id};
+    event_add(&event, "reason", r->reason);
+    return event_append(tx, &event, NULL, e);
+}
+
+bool request_cancel(struct service *s, const struct actor *actor, const char *id,
+                    const char *reason, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(4 << 20);
+    if (a == NULL)
+        return arena_err(e);
+    if (reason == NULL || reason[0] == '\0')
+        reason = "canceled by a user";
+    struct reading r = {.service = s, .actor = actor, .id = id, .arena = a, .reason = reason};
+    TRY(db_write(s->db, CRASH_S01, cancel_request, &r, e));
+    s->wake(s->wake_ctx);
+    return true;
+}
+
+bool request_open_file(struct service *s, const struct actor *actor, const char *id,
+                       enum request_file which, struct arena *a, int *ret_fd, uint64_t *ret_size,
+                       const char **ret_name, struct err *e)
+{
+    struct request_view *v;
+    TRY(request_read(s, actor, id, a, &v, e));
+    if (!v->may_read_artifacts)
+        return err_user(e, ERR_FORBIDDEN,
+                        "You may not see the artifacts of this request: that takes the project's "
+                        "reader or configurator list, the policy's submitter or approver list, or "
+                        "a role that reads everything.");
+    struct reader digest = which == REQUEST_SIGNED ? v->output : v->artifact;
+    if (which == REQUEST_SIGNED && strcmp(v->status, "Completed") != 0)
+        return err_user(e, ERR_WRONG_STATE, "There is no signed artifact: the request is %s (%s).",
+                        v->status, v->workflow_status);
+    if (v->artifact_deleted || digest.left != 32)
+        return err_user(e, ERR_WRONG_STATE,
+                        "The artifacts of this request have been deleted (retention).");
+    TRY(blob_open(s->blobs, digest.at, ret_fd, ret_size, e));
+    *ret_name = v->file_name;
+    return true;
+}
+
+bool request_plan(struct service *s, const struct request_view *view, struct arena *a,
+                  struct reader *ret, struct err *e)
+{
+    enum { PLAN_MAX = 256 << 20 };
+    *ret = reader_over(NULL, 0);
+    if (view->plan.left != 32)
+        return true;
+    CLEANUP(file_close) int fd = -1;
+    uint64_t size;
+    TRY(blob_open(s->blobs, view->plan.at, &fd, &size, e));
+    return file_read_fd(fd, PLAN_MAX, a, ret, e);
+}

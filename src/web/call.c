@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "web/call.h"
+#include "base/file.h"
+#include "base/text.h"
+#include <string.h>
+
+static const char *find_pair(struct web_call *c, struct reader list, const char *name)
+{
+    while (list.left > 0) {
+        struct record_PAIR pair;
+        if (!record_PAIR_next(&list, &pair))
+            break;
+        const char *text = pair.name.left == strlen(name) ? arena_text(c->arena, pair.name) : NULL;
+        if (text == NULL || !text_equal_ascii_fold(text, name))
+            continue;
+        const char *value = arena_text(c->arena, pair.value);
+        return value == NULL ? "" : value;
+    }
+    return "";
+}
+
+const char *web_header(struct web_call *c, const char *name)
+{
+    return find_pair(c, c->headers, name);
+}
+
+const char *web_field(struct web_call *c, const char *name)
+{
+    return find_pair(c, c->fields, name);
+}
+
+static bool percent_decode(struct writer *w, struct reader text)
+{
+    uint8_t b;
+    while (reader_u8(&text, &b)) {
+        struct reader digits;
+        if (b == '+')
+            b = ' ';
+        else if (b == '%' && (!reader_take(&text, 2, &digits) || !text_unhex(digits, &b, 1)))
+            return false;
+        writer_u8(w, b);
+    }
+    return !w->failed;
+}
+
+/* Cuts r at the first `c`; the rest without it stays in r. */
+static struct reader cut(struct reader *r, char c)
+{
+    struct reader head = *r, skipped;
+    size_t at = reader_find(*r, 0, &c, 1);
+    size_t n = at == SIZE_MAX ? r->left : at;
+    if (!reader_take(r, n, &head) || (r->left > 0 && !reader_take(r, 1, &skipped)))
+        r->left = 0;
+    return head;
+}
+
+bool web_decode_form(struct web_call *c, struct reader text, struct writer *pairs, struct err *e)
+{
+    while (text.left > 0) {
+        struct reader value = cut(&text, '&');
+        struct reader name = cut(&value, '=');
+        CLEANUP(writer_done) struct writer w;
+        writer_init(&w, 1 << 20);
+        if (!percent_decode(&w, name))
+            return err_set(e, ERR_FIELD, "percent encoding");
+        struct reader decoded_name = arena_bytes(c->arena, writer_view(&w));
+        writer_reset(&w);
+        if (!percent_decode(&w, value) || !text_is_utf8(writer_view(&w)) ||
+            !text_is_utf8(decoded_name) || (w.len > 0 && memchr(w.data, 0, w.len) != NULL))
+            return err_set(e, ERR_FIELD, "percent encoding");
+        record_PAIR_write(pairs, &(struct record_PAIR){.name = decoded_name,
+                                                       .value = writer_view(&w)});
+    }
+    return writer_ok(pairs, e);
+}
+
+const char *web_query(struct web_call *c, const char *name)
+{
+    struct err ignored = {0};
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, 64 * 1024);
+    if (!web_decode_form(c, reader_text(c->query), &w, &ignored))
+        return "";
+    return find_pair(c, writer_view(&w), name);
+}
+
+const char *web_cookie(struct web_call *c, const char *name)
+{
+    struct reader all = reader_text(web_header(c, "cookie"));
+    while (all.left > 0) {
+        struct reader value = cut(&all, ';');
+        while (value.left > 0 && value.at[0] == ' ' && reader_skip(&value, 1))
+            continue;
+        struct reader key = cut(&value, '=');
+        if (!reader_equal_text(key, name))
+            continue;
+        const char *text = arena_text(c->arena, value);
+        return text == NULL ? "" : text;
+    }
+    return "";
+}
+
+const struct web_file *web_file(struct web_call *c, const char *name)
+{
+    for (size_t i = 0; i < c->file_count; i++)
+        if (text_equal_ascii_fold(c->files[i].name, name))
+            return &c->files[i];
+    return NULL;
+}
+
+struct reader web_body(struct web_call *c)
+{
+    const struct web_file *f = web_file(c, "");
+    return f == NULL ? reader_text("") : f->text;
+}
+
+void web_add_header(struct web_call *c, const char *name, const char *value)
+{
+    record_PAIR_write(&c->reply.headers, &(struct record_PAIR){.name = reader_text(name),
+                                                               .value = reader_text(value)});
+}
+
+void web_reply_text(struct web_call *c, unsigned status, const char *type, struct reader text)
+{
+    c->reply.status = status;
+    web_add_header(c, "Content-Type", type);
+    writer_reset(&c->reply.body);
+    writer_reader(&c->reply.body, text);
+}
+
+void web_reply_json(struct web_call *c, unsigned status, struct reader json)
+{
+    web_reply_text(c, status, "application/json; charset=utf-8", json);
+    web_add_header(c, "Cache-Control", "no-store");
+}
+
+void web_reply_html(struct web_call *c, unsigned status, struct reader html)
+{
+    web_reply_text(c, status, "text/html; charset=utf-8", html);
+    web_add_header(c, "Cache-Control", "no-store");
+}
+
+void web_redirect(struct web_call *c, const char *location)
+{
+    c->reply.status = 303;
+    web_add_header(c, "Location", location);
+}
+
+static void write_problem(struct json *j, const struct err *e)
+{
+    int status = err_http_status(e->code);
+    bool field = e->code == ERR_FIELD;
+    json_open_object(j, NULL);
+    json_text(j, "type", "about:blank");
+    json_text(j, "title", status == 400 ? "One or more validation errors occurred." : e->user);
+    json_i64(j, "status", status);
+    json_text(j, "detail", e->user);
+    json_text(j, "code", err_machine_code(e->code));
+    json_text(j, "error", e->user);
+    json_open_object(j, "errors");
+    json_open_array(j, field ? e->detail : "");
+    json_text(j, NULL, e->user);
+    json_end_array(j);
+    json_end_object(j);
+    json_end_object(j);
+}
+
+void web_reply_err(struct web_call *c, const struct err *e)
+{
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, 16 * 1024);
+    struct json j = json_into(&w);
+    write_problem(&j, e);
+    int status = err_http_status(e->code);
+    bool problem = strstr(web_header(c, "accept"), "application/problem+json") != NULL;
+    web_reply_text(c, (unsigned)status,
+                   problem ? "application/problem+json" : "application/json; charset=utf-8",
+                   writer_view(&w));
+    if (status == 401)
+        web_add_header(c, "WWW-Authenticate", "Bearer");
+    if (status == 503 || status == 429)
+        web_add_header(c, "Retry-After", "10");
+}
+
+/* RFC 6266 and 8187: an ASCII fallback and the exact name; neither can end the header. */
+static void disposition(struct web_call *c, const char *name)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, 4096);
+    writer_text(&w, "attachment; filename=\"");
+    for (const char *p = name; *p != '\0'; p++)
+        writer_u8(&w, strchr(plain, *p) != NULL ? (uint8_t)*p : '_');
+    writer_text(&w, "\"; filename*=UTF-8''");
+    for (const char *p = name; *p != '\0'; p++) {
+        if (strchr(plain, *p) != NULL)
+            writer_u8(&w, (uint8_t)*p);
+        else
+            writer_format(&w, "%%%02X", (unsigned)(unsigned char)*p);
+    }
+    writer_u8(&w, 0);
+    if (!w.failed)
+        web_add_header(c, "Content-Disposition", (const char *)w.data);
+}
+
+void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name)
+{
+    file_close(&c->reply.fd);
+    c->reply.status = 200;
+    c->reply.fd = fd;
+    c->reply.length = size;
+    web_add_header(c, "Content-Type", "application/octet-stream");
+    web_add_header(c, "Cache-Control", "private, no-store");
+    disposition(c, name);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEB_CALL_H
+#define WEB_CALL_H
+#include "base/json.h"
+#include "service/service.h"
+
+/* One HTTP request as core sees it, and the answer to it. Everything lives in the call's arena. */
+struct incoming_call; /* the way back to front: web/incoming.h */
+
+struct web_file {
+    const char *name, *file_name, *content_type;
+    struct blob blob; /* stored, or in `text` when the route asked for small bodies */
+    struct reader text;
+};
+
+struct web_reply {
+    unsigned status;
+    struct writer headers; /* PAIR records */
+    struct writer body;
+    int fd; /* -1: the body is in `body` */
+    uint64_t offset, length;
+};
+
+struct web_call {
+    struct service *service;
+    struct arena *arena;
+    struct incoming_call *incoming;
+    const char *method, *path, *query; /* path percent-decoded, without the query */
+    struct reader headers;             /* PAIR records, names in lower case */
+    const char *peer;
+    bool tls;
+    uint64_t length; /* UINT64_MAX: chunked; 0: no body */
+    struct actor actor;
+    bool authenticated, by_session;
+    const char *captures[4]; /* of the route's pattern */
+    struct reader fields;    /* PAIR records: multipart or urlencoded form, in order */
+    struct web_file *files;
+    size_t file_count;
+    struct web_reply reply;
+};
+
+/* First header or form field of this name, "" when there is none; NULL never. Field names are
+ * compared without regard to case (wire-contract 0.3). */
+const char *web_header(struct web_call *c, const char *name);
+const char *web_field(struct web_call *c, const char *name);
+const char *web_query(struct web_call *c, const char *name);
+const char *web_cookie(struct web_call *c, const char *name);
+const struct web_file *web_file(struct web_call *c, const char *name);
+/* An urlencoded text as PAIR records. */
+MUST_CHECK bool web_decode_form(struct web_call *c, struct reader text, struct writer *pairs,
+                                struct err *e);
+/* The only file of a body without field names (JSON, raw uploads); NULL when there is none. */
+struct reader web_body(struct web_call *c);
+
+void web_add_header(struct web_call *c, const char *name, const char *value);
+/* application/json; the writer is taken as it is. */
+void web_reply_json(struct web_call *c, unsigned status, struct reader json);
+/* RFC 9457 members under application/json (interfaces.md 7); the log gets the detail. */
+void web_reply_err(struct web_call *c, const struct err *e);
+void web_reply_html(struct web_call *c, unsigned status, struct reader html);
+void web_reply_text(struct web_call *c, unsigned status, const char *type, struct reader text);
+void web_redirect(struct web_call *c, const char *location); /* 303 */
+/* Takes the descriptor; the name becomes Content-Disposition (RFC 6266). */
+void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name);
+#endif
