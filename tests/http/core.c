@@ -192,14 +192,14 @@ static void echo(const struct msg_CALL_OPEN *m)
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 100 * 1024);
     struct json j = json_into(&w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_bytes(&j, "method", m->method);
     json_bytes(&j, "target", m->target);
     json_bytes(&j, "peer", m->peer);
     json_bool(&j, "tls", m->tls != 0);
-    json_array(&j, "headers");
+    json_open_array(&j, "headers");
     while (headers.left > 0 && record_PAIR_next(&headers, &p)) {
-        json_array(&j, NULL);
+        json_open_array(&j, NULL);
         json_bytes(&j, NULL, p.name);
         json_bytes(&j, NULL, p.value);
         json_end_array(&j);
@@ -218,7 +218,7 @@ static void hold_call(const struct msg_CALL_OPEN *m, const char *target)
     copy(reader_text(target), c->target, sizeof c->target);
     writer_init(&c->fields, 4 << 20);
     c->json = json_into(&c->fields);
-    json_array(&c->json, NULL);
+    json_open_array(&c->json, NULL);
     c->last = &c->files;
     c->next = calls;
     calls = c;
@@ -319,7 +319,7 @@ static void field(const struct msg_CALL_FIELD *m)
     struct call *c = find(m->call);
     if (c == NULL)
         return;
-    json_array(&c->json, NULL);
+    json_open_array(&c->json, NULL);
     json_bytes(&c->json, NULL, m->name);
     json_bytes(&c->json, NULL, m->value);
     json_end_array(&c->json);
@@ -361,12 +361,12 @@ static void answer_body(struct call *c)
     writer_init(&w, 120 * 1024);
     struct json j = json_into(&w);
     json_end_array(&c->json);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_raw(&j, "fields", writer_view(&c->fields));
-    json_array(&j, "files");
+    json_open_array(&j, "files");
     for (const struct file *f = c->files; f != NULL; f = f->next) {
         (void)snprintf(hash, sizeof hash, "%016llx", (unsigned long long)f->hash);
-        json_object(&j, NULL);
+        json_open_object(&j, NULL);
         json_text(&j, "name", f->name);
         json_text(&j, "filename", f->filename);
         json_text(&j, "type", f->type);
@@ -415,7 +415,7 @@ static void ended(const struct msg_CALL_END *m)
         CLEANUP(writer_done) struct writer w;
         writer_init(&w, sizeof text - 1);
         struct json j = json_into(&w);
-        json_object(&j, NULL);
+        json_open_object(&j, NULL);
         json_text(&j, "code", code);
         json_text(&j, "detail", detail);
         json_end_object(&j);

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 1024);
     struct json j = json_into(&w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "program", want.program);
     json_text(&j, "level", sandbox_level_name(want.level));
     json_u64(&j, "calls", r.calls);

@@ -47,15 +47,15 @@ static void write_problem(const struct exchange *x, const struct err *why, int s
     detail[n] = '\0';
     trace_id(x, trace);
     struct json j = json_into(w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "type",
               status < 500 ? "https://www.rfc-editor.org/rfc/rfc9110#section-15.5"
                            : "https://www.rfc-editor.org/rfc/rfc9110#section-15.6");
     json_text(&j, "title", err_default_text(why->code));
     json_u64(&j, "status", (uint64_t)status);
     json_text(&j, "detail", detail);
-    json_object(&j, "errors");
-    json_array(&j, "");
+    json_open_object(&j, "errors");
+    json_open_array(&j, "");
     json_text(&j, NULL, detail);
     json_end_array(&j);
     json_end_object(&j);
