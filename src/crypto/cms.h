@@ -51,6 +51,7 @@ struct cms_signer {
 };
 struct cms {
     struct reader head;         /* of SignedData: version up to encapContentInfo, whole elements */
+    struct reader digests;      /* content of digestAlgorithms; .at NULL: not looked at */
     struct reader content_type; /* content octets of the identifier */
     bool detached;
     struct reader content_element; /* what is inside of [0] EXPLICIT, whole */

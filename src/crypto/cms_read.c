@@ -111,7 +111,7 @@ static bool read_content(struct reader info, struct cms *c)
 bool cms_parse(struct arena *a, struct reader der, struct cms *ret, struct err *e)
 {
     struct cms c = {0};
-    struct reader info, oid, field, data, algorithms, content, signers, certificates;
+    struct reader info, oid, field, data, content, signers, certificates;
     uint64_t version;
     if (der.left > CMS_BYTES)
         return err_set(e, ERR_DER, "message of %zu bytes", der.left);
@@ -120,8 +120,9 @@ bool cms_parse(struct arena *a, struct reader der, struct cms *ret, struct err *
         !der_only(field, DER_SEQUENCE, &data))
         return der_err(e, "ContentInfo of SignedData");
     struct reader start = data;
-    if (!der_uint(&data, &version) || version > 5 || !der_get(&data, DER_SET, &algorithms) ||
-        !der_get(&data, DER_SEQUENCE, &content) || !read_content(content, &c))
+    if (!der_uint(&data, &version) || version == 0 || version == 2 || version > 5 ||
+        !der_get(&data, DER_SET, &c.digests) || !der_get(&data, DER_SEQUENCE, &content) ||
+        !read_content(content, &c))
         return der_err(e, "SignedData");
     c.head = between(start, data);
     start = data;
@@ -220,6 +221,25 @@ static bool check_value(const struct cms_signer *s, struct reader spki, struct r
     return key_verify_digest(spki, s->algorithm, digest, s->signature, e);
 }
 
+/* RFC 5652 5.3: a signer's algorithm should be in digestAlgorithms, so that those mean something.
+ */
+static bool announced(struct reader digests, enum hash hash)
+{
+    enum hash one;
+    struct der other;
+    if (digests.at == NULL)
+        return true;
+    while (digests.left > 0) {
+        if (algid_read_hash(&digests, &one)) {
+            if (one == hash)
+                return true;
+        } else if (!der_any(&digests, &other)) {
+            return false;
+        }
+    }
+    return false;
+}
+
 bool cms_verify(struct arena *a, const struct cms *c, const struct cms_signer *s,
                 struct reader content_digest, const struct reader *certificate,
                 struct digest_value *ret, struct err *e)
@@ -227,7 +247,8 @@ bool cms_verify(struct arena *a, const struct cms *c, const struct cms_signer *s
     struct certificate signer;
     struct digest_value digest = {0};
     size_t index = certificate == NULL ? cms_signer_certificate(a, c, s) : 0;
-    if (!s->algorithm_known || content_digest.left != hash_size(s->hash))
+    if (!s->algorithm_known || content_digest.left != hash_size(s->hash) ||
+        !announced(c->digests, s->hash))
         return err_user(e, ERR_SIGNATURE, "The signature uses an algorithm that is not accepted.");
     if (index == SIZE_MAX)
         return err_user(e, ERR_SIGNATURE, "The certificate of the signer is not in the signature.");
