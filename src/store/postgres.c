@@ -18,6 +18,7 @@ struct postgres {
     struct conn conn;
     PGconn *db;
     bool writer;
+    bool lost; /* the server has said good-bye; libpq notices only with the next call */
     bool prepared[QUERY__COUNT];
 };
 
@@ -47,6 +48,8 @@ static bool failed(struct postgres *p, const char *what, const PGresult *r, stru
 {
     const char *state = r == NULL ? NULL : PQresultErrorField(r, PG_DIAG_SQLSTATE);
     enum err_code code = PQstatus(p->db) == CONNECTION_BAD ? ERR_DB_AWAY : code_of(state);
+    /* No state: the error is libpq's own, which may still call the connection fine. */
+    p->lost = p->lost || state == NULL || strncmp(state, "57P", 3) == 0;
     return err_set(e, code, "postgresql %s: %s (%s)", what, PQerrorMessage(p->db),
                    state == NULL ? "no state" : state);
 }
@@ -120,22 +123,31 @@ static bool open_conn(const struct db_settings *settings, bool writer, struct co
 static bool ready(struct conn *c, struct err *e)
 {
     struct postgres *p = of(c);
-    if (PQstatus(p->db) == CONNECTION_OK && PQtransactionStatus(p->db) == PQTRANS_IDLE)
+    if (!p->lost && PQstatus(p->db) == CONNECTION_OK && PQtransactionStatus(p->db) == PQTRANS_IDLE)
         return true;
     memset(p->prepared, 0, sizeof p->prepared);
     PQreset(p->db);
     if (PQstatus(p->db) != CONNECTION_OK)
         return err_set(e, ERR_DB_AWAY, "postgresql: %s", PQerrorMessage(p->db));
+    p->lost = false;
     return set_up(p, e);
 }
 
 static bool begin(struct conn *c, bool writer, struct err *e)
 {
-    if (!writer)
-        return script(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", e);
+    const char *sql = writer ? "BEGIN ISOLATION LEVEL READ COMMITTED"
+                             : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    struct err first = {0};
+    /* The server may have been restarted since the last call: nothing is lost by a second try. */
+    if (!script(c, sql, &first)) {
+        if (first.code != ERR_DB_AWAY) {
+            *e = first;
+            return false;
+        }
+        TRY(ready(c, e) && script(c, sql, e));
+    }
     /* The lock first, in its own statement: all later ones then see what others committed. */
-    TRY(script(c, "BEGIN ISOLATION LEVEL READ COMMITTED", e));
-    return script(c, WRITER_LOCK, e);
+    return !writer || script(c, WRITER_LOCK, e);
 }
 
 static bool commit(struct conn *c, struct err *e)
@@ -146,12 +158,12 @@ static bool commit(struct conn *c, struct err *e)
     PGresult *r = PQexec(p->db, "COMMIT");
     bool sent = PQresultStatus(r) == PGRES_COMMAND_OK;
     bool ok = sent && strcmp(PQcmdStatus(r), "COMMIT") == 0;
-    if (!ok && PQstatus(p->db) == CONNECTION_BAD)
-        (void)err_set(e, ERR_DB_UNKNOWN, "postgresql COMMIT: %s", PQerrorMessage(p->db));
-    else if (!ok && sent)
+    struct err why = {0};
+    if (!ok && sent)
         (void)err_set(e, ERR_DB, "postgresql: COMMIT became %s", PQcmdStatus(r));
-    else if (!ok)
-        (void)failed(p, "COMMIT", r, e);
+    else if (!ok && !failed(p, "COMMIT", r, &why))
+        (void)err_set(e, p->lost || why.code == ERR_DB_AWAY ? ERR_DB_UNKNOWN : why.code, "%s",
+                      why.detail);
     PQclear(r);
     return ok;
 }

@@ -29,11 +29,13 @@ static bool failed(struct sqlite *s, const char *what, struct err *e)
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
         as = sqlite3_system_errno(s->db) == ENOSPC || sqlite3_system_errno(s->db) == EDQUOT
                  ? ERR_STORAGE_FULL
                  : ERR_IO;
+        break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        as = ERR_DB_DAMAGED;
         break;
     case SQLITE_NOMEM:
         as = ERR_NO_MEMORY;

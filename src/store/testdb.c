@@ -81,8 +81,9 @@ static bool run_server(void)
 
 void testdb_postgres_crash(void)
 {
-    shell("kill -9 $(head -1 %s/d/postmaster.pid); sleep 0.3; rm -f %s/d/postmaster.pid",
-          server.folder, server.folder);
+    assert_int_equal(shell("cd / && %s %s/pg_ctl -D %s/d -m immediate -w stop >/dev/null",
+                           as_postgres(), server.bin, server.folder),
+                     0);
     assert_int_equal(start(), 0);
 }
 
@@ -120,7 +121,9 @@ int testdb_postgres(void **state)
     if (!run_server())
         return 0;
     t->settings = (struct db_settings){.url = server.url, .readers = 2};
-    testdb_sql(t, NULL, "SET client_min_messages = warning; DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public");
+    testdb_sql(t, NULL,
+               "SET client_min_messages = warning; DROP SCHEMA IF EXISTS public CASCADE; CREATE "
+               "SCHEMA public");
     open_db(t);
     return 0;
 }

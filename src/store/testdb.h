@@ -31,6 +31,6 @@ struct testdb *testdb_of(void **state);
 void testdb_sql(struct testdb *t, const char *sqlite, const char *postgres);
 /* Closes and opens again. */
 void testdb_reopen(struct testdb *t);
-/* Kills the PostgreSQL server the hard way and starts it again. */
+/* Ends the PostgreSQL server at once, without a checkpoint, and starts it again. */
 void testdb_postgres_crash(void);
 #endif
