@@ -41,10 +41,11 @@ struct zip {
     struct zip_entry *entries; /* in the order of the directory */
     const uint32_t *order;     /* entries by offset */
     size_t count;
-    struct source block;   /* ZIP_BLOCK_BEFORE_DIRECTORY; else empty */
-    uint64_t directory;    /* offset */
-    struct reader comment; /* of the archive */
-    struct budget *budget; /* may be NULL */
+    struct source block;      /* ZIP_BLOCK_BEFORE_DIRECTORY; else empty */
+    uint64_t directory;       /* offset */
+    struct reader end, end64; /* the end records as they stand; end64 may be empty */
+    struct reader comment;    /* of the archive */
+    struct budget *budget;    /* may be NULL */
 };
 
 /* Checks the whole structure and pays for the entries. Memory of the arena. */

@@ -41,7 +41,8 @@ void zip_extra_without(struct writer *w, struct reader extra, uint16_t id);
 /* Walks the local headers in file order: fills order, data and descriptor, compares with the
  * records. */
 MUST_CHECK bool zip_local_check(struct arena *a, struct zip *z, unsigned profile, struct err *e);
-/* Directory, end records; for both writers. */
+/* Directory and end records, in the shape of the old file's (NULL: a new file). */
 MUST_CHECK bool zip_write_end(struct sink *out, uint64_t start, uint64_t count,
-                              const struct writer *directory, struct reader comment, struct err *e);
+                              const struct writer *directory, struct reader comment,
+                              const struct zip *old, struct err *e);
 #endif

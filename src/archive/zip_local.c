@@ -232,12 +232,8 @@ static bool check_all(struct zip *z, unsigned profile, struct window *w, struct 
         struct zip_entry *x = &z->entries[z->order[i]];
         bool last = i + 1 == z->count;
         uint64_t next = last ? z->directory : z->entries[z->order[i + 1]].header;
-        if (x->header > z->directory)
-            return refuse(x, ERR_ZIP_DIRECTORY, "is not where the directory says", e);
-        if (next < x->header || (next == x->header && !last))
+        if (next == x->header)
             return refuse(x, ERR_ZIP_OVERLAP, "overlaps another one", e);
-        if (next > z->directory)
-            next = z->directory; /* the next one is refused; this one must not read past it */
         bool open_end = last && (profile & ZIP_BLOCK_BEFORE_DIRECTORY) != 0;
         TRY(check_entry(w, x, next, open_end, e));
     }
@@ -249,6 +245,9 @@ bool zip_local_check(struct arena *a, struct zip *z, unsigned profile, struct er
     uint32_t *order;
     TRY(sort(a, z, &order, e));
     z->order = order;
+    const struct zip_entry *far = z->count == 0 ? NULL : &z->entries[order[z->count - 1]];
+    if (far != NULL && (far->header > z->directory || z->directory - far->header < SIZE_LOCAL))
+        return refuse(far, ERR_ZIP_DIRECTORY, "is not where the directory says", e);
     uint64_t first = z->count == 0 ? z->directory : z->entries[order[0]].header;
     if (first != 0)
         return err_user(e, ERR_ZIP_PREPENDED,
@@ -258,11 +257,7 @@ bool zip_local_check(struct arena *a, struct zip *z, unsigned profile, struct er
     if (w.buffer == NULL)
         return err_set(e, ERR_NO_MEMORY, "window");
     TRY(check_all(z, profile, &w, e));
-    uint64_t end = 0;
-    if (z->count > 0) {
-        const struct zip_entry *last = &z->entries[order[z->count - 1]];
-        end = last->data + last->compressed + last->descriptor;
-    }
+    uint64_t end = far == NULL ? 0 : far->data + far->compressed + far->descriptor;
     return source_slice(&z->in, end, z->directory - end, &z->block, e);
 }
 

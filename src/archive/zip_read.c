@@ -82,11 +82,12 @@ void zip_extra_without(struct writer *w, struct reader extra, uint16_t id)
 struct end {
     uint64_t at; /* offset of the first end record: the directory ends here */
     uint64_t disk, directory_disk, disk_count, count, size, offset;
-    struct reader comment;
+    struct reader record, record64, comment;
 };
 
-static bool read_end(struct reader r, struct end *end, struct err *e)
+static bool read_end(struct reader record, struct end *end, struct err *e)
 {
+    struct reader r = record;
     uint32_t signature, size, offset;
     uint16_t disk, directory_disk, disk_count, count, comment_len;
     if (!reader_u32le(&r, &signature) || !reader_u16le(&r, &disk) ||
@@ -101,6 +102,7 @@ static bool read_end(struct reader r, struct end *end, struct err *e)
     end->size = size;
     end->offset = offset;
     end->comment = r;
+    end->record = record;
     return true;
 }
 
@@ -156,11 +158,12 @@ static bool agrees(uint64_t small, uint64_t saturated, uint64_t large)
 }
 
 /* APPNOTE 4.3.14, version 1 without an extensible data sector. */
-static bool read_end64(const struct source *in, uint64_t at, struct end *end, struct err *e)
+static bool read_end64(struct arena *a, const struct source *in, uint64_t at, struct end *end,
+                       struct err *e)
 {
-    uint8_t bytes[SIZE_END64];
-    TRY(source_read(in, at, bytes, sizeof bytes, e));
-    struct reader r = reader_over(bytes, sizeof bytes);
+    struct reader r, record;
+    TRY(source_load(a, in, at, SIZE_END64, &record, e));
+    r = record;
     uint32_t signature, disk, directory_disk;
     uint64_t len, disk_count, count, size, offset;
     if (!reader_u32le(&r, &signature) || !reader_u64le(&r, &len) || !reader_skip(&r, 4) ||
@@ -181,12 +184,14 @@ static bool read_end64(const struct source *in, uint64_t at, struct end *end, st
                         .count = count,
                         .size = size,
                         .offset = offset,
+                        .record = end->record,
+                        .record64 = record,
                         .comment = end->comment};
     return true;
 }
 
 /* The locator (4.3.15) stands directly in front of the end record, if there is one. */
-static bool read_locator(const struct source *in, struct end *end, struct err *e)
+static bool read_locator(struct arena *a, const struct source *in, struct end *end, struct err *e)
 {
     uint8_t bytes[SIZE_LOCATOR];
     if (end->at < SIZE_LOCATOR)
@@ -210,7 +215,7 @@ static bool read_locator(const struct source *in, struct end *end, struct err *e
         return moved ? err_set(e, ERR_ZIP_PREPENDED, "64-bit end record")
                      : bad64(e, "is not where it should be");
     }
-    return read_end64(in, at, end, e);
+    return read_end64(a, in, at, end, e);
 }
 
 static bool starts_zip(const struct source *in)
@@ -238,7 +243,7 @@ static bool locate_end(struct arena *a, const struct source *in, struct end *end
     end->at = in->size - (tail.left - at);
     if (!reader_slice(tail, at, tail.left - at, &record))
         return err_set(e, ERR_INTERNAL, "end record");
-    TRY(read_end(record, end, e) && read_locator(in, end, e));
+    TRY(read_end(record, end, e) && read_locator(a, in, end, e));
     if (end->disk != 0 || end->directory_disk != 0 || end->disk_count != end->count)
         return err_set(e, ERR_ZIP_DISKS, "disk %llu, directory on %llu",
                        (unsigned long long)end->disk, (unsigned long long)end->directory_disk);
@@ -297,7 +302,7 @@ static bool resolve_zip64(struct zip_entry *x, uint64_t *disk, struct err *e)
         return needed == 0 || refuse(x, ERR_ZIP_ZIP64, "lacks a 64-bit size that it announces", e);
     bool minimal = field.left == needed;
     for (size_t i = 0; i < COUNT_OF(all); i++)
-        if (minimal ? *all[i].value == all[i].full : field.left > 0)
+        if (*all[i].value == all[i].full || (!minimal && field.left > 0))
             TRY(take_wide(&field, &all[i], e, x));
     return field.left == 0 || refuse(x, ERR_ZIP_ZIP64, "has a 64-bit field of unknown form", e);
 }
@@ -324,8 +329,9 @@ static bool check_method(const struct zip_entry *x, struct err *e)
 
 static bool check_kind(const struct zip_entry *x, struct err *e)
 {
-    enum { TYPE = 0170000, REGULAR = 0100000, FOLDER = 0040000, LINK = 0120000 };
-    uint32_t type = (x->external >> 16) & TYPE;
+    enum { TYPE = 0170000, REGULAR = 0100000, FOLDER = 0040000, LINK = 0120000, NONE = 0xffff };
+    uint32_t mode = x->external >> 16; /* NONE: -1, as Maven writes it for folders */
+    uint32_t type = mode == NONE ? 0 : mode & TYPE;
     if (type == LINK)
         return refuse(x, ERR_ZIP_LINK, "is a symbolic link. Put the file itself into the ZIP file",
                       e);
@@ -417,6 +423,8 @@ bool zip_open(struct arena *a, const struct source *in, unsigned profile, struct
     z->budget = budget;
     TRY(locate_end(a, in, &end, e));
     z->comment = end.comment;
+    z->end = end.record;
+    z->end64 = end.record64;
     TRY(read_directory(a, z, &end, e) && check_unique(a, z, profile, e));
     TRY(zip_local_check(a, z, profile, e));
     *ret = z;

@@ -308,7 +308,7 @@ static bool write_all(struct repack *r, const struct zip_change *changes, size_t
         total++;
     }
     writer_reader(&front.directory, writer_view(&back.directory));
-    ok = ok && zip_write_end(r->out, r->start, total, &front.directory, r->z->comment, e);
+    ok = ok && zip_write_end(r->out, r->start, total, &front.directory, r->z->comment, r->z, e);
     zip_writer_done(&front);
     zip_writer_done(&back);
     return ok;

@@ -26,36 +26,65 @@ static uint32_t cut32(uint64_t v)
     return v >= FULL32 ? FULL32 : (uint32_t)v;
 }
 
+/* Fields of the old end record that were left to the 64-bit one stay there. */
+struct shape {
+    bool wide, count, size, offset;
+    uint16_t made_by, version;
+};
+
+static struct shape shape_of(const struct zip *old)
+{
+    struct shape shape = {.made_by = HOST_UNIX << 8 | VERSION_ZIP64, .version = VERSION_ZIP64};
+    if (old == NULL || old->end64.left == 0)
+        return shape;
+    struct reader end = old->end, end64 = old->end64;
+    uint16_t count = 0;
+    uint32_t size = 0, offset = 0;
+    shape.wide = reader_skip(&end, 10) && reader_u16le(&end, &count) && reader_u32le(&end, &size) &&
+                 reader_u32le(&end, &offset) && reader_skip(&end64, 12) &&
+                 reader_u16le(&end64, &shape.made_by) && reader_u16le(&end64, &shape.version);
+    shape.count = count == 0xffff;
+    shape.size = size == FULL32;
+    shape.offset = offset == FULL32;
+    return shape;
+}
+
+static void end_records(struct writer *w, struct shape s, uint64_t count, uint64_t size,
+                        uint64_t offset)
+{
+    if (s.wide || count >= 0xffff || size >= FULL32 || offset >= FULL32) {
+        writer_u32le(w, SIG_END64);
+        writer_u64le(w, SIZE_END64 - 12);
+        writer_u16le(w, s.made_by);
+        writer_u16le(w, s.version);
+        writer_u64le(w, 0); /* both disk numbers */
+        writer_u64le(w, count);
+        writer_u64le(w, count);
+        writer_u64le(w, size);
+        writer_u64le(w, offset);
+        writer_u32le(w, SIG_LOCATOR);
+        writer_u32le(w, 0);
+        writer_u64le(w, offset + size);
+        writer_u32le(w, 1);
+    }
+    uint16_t shown = s.count || count >= 0xffff ? 0xffff : (uint16_t)count;
+    writer_u32le(w, SIG_END);
+    writer_u32le(w, 0);
+    writer_u16le(w, shown);
+    writer_u16le(w, shown);
+    writer_u32le(w, s.size ? FULL32 : cut32(size));
+    writer_u32le(w, s.offset ? FULL32 : cut32(offset));
+}
+
 bool zip_write_end(struct sink *out, uint64_t start, uint64_t count, const struct writer *directory,
-                   struct reader comment, struct err *e)
+                   struct reader comment, const struct zip *old, struct err *e)
 {
     TRY(writer_ok(directory, e));
     uint64_t offset = out->used - start, size = directory->len;
     TRY(sink_reader(out, writer_view(directory), e));
     struct writer w;
     writer_init(&w, SIZE_END64 + SIZE_LOCATOR + SIZE_END + 65535);
-    if (count >= 0xffff || size >= FULL32 || offset >= FULL32) {
-        writer_u32le(&w, SIG_END64);
-        writer_u64le(&w, SIZE_END64 - 12);
-        writer_u16le(&w, HOST_UNIX << 8 | VERSION_ZIP64);
-        writer_u16le(&w, VERSION_ZIP64);
-        writer_u64le(&w, 0); /* both disk numbers */
-        writer_u64le(&w, count);
-        writer_u64le(&w, count);
-        writer_u64le(&w, size);
-        writer_u64le(&w, offset);
-        writer_u32le(&w, SIG_LOCATOR);
-        writer_u32le(&w, 0);
-        writer_u64le(&w, offset + size);
-        writer_u32le(&w, 1);
-    }
-    uint16_t shown = count >= 0xffff ? 0xffff : (uint16_t)count;
-    writer_u32le(&w, SIG_END);
-    writer_u32le(&w, 0);
-    writer_u16le(&w, shown);
-    writer_u16le(&w, shown);
-    writer_u32le(&w, cut32(size));
-    writer_u32le(&w, cut32(offset));
+    end_records(&w, shape_of(old), count, size, offset);
     writer_u16le(&w, (uint16_t)comment.left);
     writer_reader(&w, comment);
     bool ok = writer_ok(&w, e) && sink_reader(out, writer_view(&w), e);
@@ -164,5 +193,5 @@ bool zip_writer_finish(struct zip_writer *w, struct reader comment, struct err *
 {
     if (comment.left > 65535 || reader_find(comment, 0, "PK\5\6", 4) != SIZE_MAX)
         return err_set(e, ERR_ZIP_COMMENT, "%zu bytes", comment.left);
-    return zip_write_end(w->out, w->start, w->count, &w->directory, comment, e);
+    return zip_write_end(w->out, w->start, w->count, &w->directory, comment, NULL, e);
 }
