@@ -25,7 +25,7 @@ static bool put_row(struct db_tx *tx, void *ctx, struct err *e)
     const struct row *r = ctx;
     struct effect effect = {.grant = grant,
                             .slot = r->slot,
-                            .kind = EFFECT_SIGNATURE,
+                            .kind = 1,
                             .request = r->request,
                             .answer = r->answer};
     if (!effect_put(tx, &effect, e))

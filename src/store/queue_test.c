@@ -228,11 +228,11 @@ static bool effects(struct db_tx *tx, void *ctx, struct err *e)
     bool found = true;
     struct effect put = {.grant = reader_text("g"),
                          .slot = 3,
-                         .kind = EFFECT_STAMP,
+                         .kind = 2,
                          .attempt = 1,
                          .request = reader_text("request"),
                          .answer = reader_text("answer")};
-    struct effect get = {.grant = reader_text("g"), .slot = 3, .kind = EFFECT_STAMP};
+    struct effect get = {.grant = reader_text("g"), .slot = 3, .kind = 2};
     (void)ctx;
     if (!effect_put(tx, &put, e) || !effect_put(tx, &put, e) || !effect_get(tx, &get, &found, e))
         return false;
@@ -249,7 +249,7 @@ static bool other_effect(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct effect put = {.grant = reader_text("g"),
                          .slot = 3,
-                         .kind = EFFECT_STAMP,
+                         .kind = 2,
                          .attempt = 1,
                          .request = reader_text(ctx == NULL ? "another" : "request"),
                          .answer = reader_text(ctx == NULL ? "answer" : ctx)};
