@@ -11,6 +11,8 @@ struct fake_log {
 };
 void fake_log_done(struct fake_log *l);
 uint64_t fake_log_add(struct fake_log *l, struct reader leaf);
+/* Its first leaves: for logs that are cut or go on otherwise. */
+void fake_log_copy(const struct fake_log *from, uint64_t leaves, struct fake_log *to);
 /* An empty proof part of `to` is left out: index UINT64_MAX. */
 void fake_proof(const struct fake_log *l, uint64_t index, uint64_t old_size, struct writer *to);
 
