@@ -123,7 +123,7 @@
 /* core and worker: JOB, JOB_EFFECT for each effect of earlier runs, JOB_BEGIN; at the end JOB_DONE or
  * JOB_REFUSED. JOB descriptors: input (the unsigned artifact), scratch (w), plan (w for inspect, else
  * r), configuration (r), and the output for sign (w) and verify (r). name: file name of the artifact.
- * parameters, options and limits are PAIRs; their names stand in artifact/job.h. certificates: the
+ * parameters, options and limits are PAIRs; their names stand in artifact/runner.h. certificates: the
  * signer's first, then its chain. ASK_SIGN is answered by SIGNATURE or by FAILED with call = slot. */
 #define JOB_FIELDS(F)           F(u64, job) F(u8, kind) F(text, name) F(list, parameters) F(list, options) \
                                 F(list, limits) F(list, certificates) F(u64, time) F(bytes, seed)
