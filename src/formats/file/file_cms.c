@@ -73,8 +73,7 @@ static bool from_pem(struct arena *a, struct reader file, struct reader *ret, st
         return err_user(e, ERR_FILE_TYPE, "The file is no CMS signature (PEM or DER).");
     if (file.left < head + tail || !reader_slice(file, file.left - tail, tail, &end) ||
         !reader_equal_text(end, pem_end) ||
-        !reader_slice(file, head, file.left - head - tail, &body) ||
-        !text_unbase64(a, body, ret))
+        !reader_slice(file, head, file.left - head - tail, &body) || !text_unbase64(a, body, ret))
         return err_user(e, ERR_FILE_TYPE, "The PEM text of the CMS signature is damaged.");
     return true;
 }

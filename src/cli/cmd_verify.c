@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "artifact/examine.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/offline.h"
+#include "cli/report.h"
+#include "formats/format.h"
+#include <string.h>
+
+struct verify_options {
+    struct option_list roots, stamp_roots;
+    const char *content, *certificate, *at;
+    const char *directive; /* --as: for detached signatures that do not say what they are */
+    struct option_list attributes;
+};
+
+struct verify {
+    struct cli *cli;
+    struct verify_options options;
+    const char *input;
+    int fd, content_fd, scratch;
+    struct pool *pool;
+    struct workspace workspace;
+    struct report_trust trust;
+    struct report report;
+};
+
+/* --- trust ------------------------------------------------------------------------------------ */
+
+static bool read_roots(struct cli *c, const struct option_list *files, const struct reader **ret,
+                       size_t *ret_count, struct err *e)
+{
+    struct reader *all = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < files->count; i++) {
+        struct reader file, *some = NULL;
+        size_t n = 0;
+        TRY(offline_read(c, files->values[i], &file, e));
+        TRY(certificates_read(c->arena, file, &some, &n, e));
+        all = arena_grow(c->arena, all, count, count + n + 1, sizeof *all);
+        if (all == NULL)
+            return arena_err(e);
+        for (size_t k = 0; k < n; k++)
+            all[count++] = some[k];
+    }
+    *ret = all;
+    *ret_count = count;
+    return true;
+}
+
+static bool read_trust(struct verify *v, struct err *e)
+{
+    struct report_trust *t = &v->trust;
+    int64_t ms = clock_wall_ms();
+    if (v->options.at != NULL && !clock_from_iso(reader_text(v->options.at), &ms))
+        return err_user(e, ERR_USAGE, "--at wants a time like 2026-11-21T12:00:00Z.");
+    t->time = ms / 1000;
+    TRY(read_roots(v->cli, &v->options.roots, &t->roots, &t->root_count, e));
+    return read_roots(v->cli, &v->options.stamp_roots, &t->stamp_roots, &t->stamp_root_count, e);
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static bool verify_file(struct verify *v, struct arena *a, const struct source *in,
+                        const char *name, const char *path, uint32_t depth, struct err *e);
+
+static bool verify_entry(struct verify *v, const struct container *c, size_t index,
+                         const char *path, uint32_t depth, struct err *e)
+{
+    const char *entry = c->entries[index].path;
+    const char *inner = arena_format(v->cli->arena, "%s » %s", path, entry);
+    CLEANUP(arena_cleanup) struct arena *a = arena_new((size_t)512 * 1024 * 1024);
+    if (inner == NULL || a == NULL)
+        return arena_err(e);
+    uint64_t mark = atomic_load(&v->workspace.scratch.used);
+    struct source in;
+    TRY(part_extract(&v->workspace, c, index, &in, e));
+    bool ok = verify_file(v, a, &in, offline_name(entry), inner, depth, e);
+    atomic_store(&v->workspace.scratch.used, mark);
+    return ok;
+}
+
+/* What cannot be opened here is told, not judged: no plan says that it has to be a container. */
+static bool verify_inside(struct verify *v, struct arena *a, const struct format *f,
+                          const struct source *in, const char *path, uint32_t depth, struct err *e)
+{
+    struct container *c = NULL;
+    struct err closed = {0};
+    TRY(budget_depth(&v->workspace.budget, depth + 1, e));
+    if (!f->open(a, in, &v->workspace.budget, &c, &closed)) {
+        if (depth == 0 || err_http_status(closed.code) >= 500) {
+            *e = closed;
+            return false;
+        }
+        return report_note(&v->report, path, closed.user, e);
+    }
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->entries[i].folder)
+            TRY(verify_entry(v, c, i, path, depth + 1, e));
+    return true;
+}
+
+/* Signatures are kept until the report is written, so they live in the command's arena. */
+static bool verify_file(struct verify *v, struct arena *a, const struct source *in,
+                        const char *name, const char *path, uint32_t depth, struct err *e)
+{
+    v->report.files++;
+    const struct format *f = examine_detect(a, in, name, e);
+    if (f == NULL)
+        return e->code == ERR_NONE;
+    if (f->verify != NULL) {
+        struct verify_job job = {.arena = v->cli->arena, .in = in, .file_name = name};
+        struct signature *list = NULL;
+        size_t count = 0;
+        struct err bad = {0};
+        if (f->verify(&job, &list, &count, &bad)) {
+            TRY(report_add(&v->report, path, list, count, &v->trust, e));
+        } else if (depth == 0 || err_http_status(bad.code) >= 500) {
+            *e = bad;
+            return false;
+        } else {
+            TRY(report_note(&v->report, path, bad.user, e));
+        }
+    }
+    return f->open == NULL || verify_inside(v, a, f, in, path, depth, e);
+}
+
+/* --- detached --------------------------------------------------------------------------------- */
+
+/* CMS is recognised by how it begins; everything else is taken for a bare signature. */
+static const char *guess_directive(struct reader head)
+{
+    return reader_starts_with(head, "-----BEGIN", 10) ||
+                   (reader_starts_with(head, "\x30\x82", 2) && head.left > 512)
+               ? "create-cms-signature"
+               : "create-raw-signature";
+}
+
+static const struct format *format_with(const char *directive)
+{
+    for (const struct format *const *f = all_formats; *f != NULL; f++)
+        if (directive_facts_of((*f)->facts, directive) != NULL)
+            return *f;
+    return NULL;
+}
+
+static bool split_attributes(struct verify *v, struct attributes *ret, struct err *e)
+{
+    const struct option_list *list = &v->options.attributes;
+    struct attribute *all = ARENA_ARRAY(v->cli->arena, list->count, struct attribute);
+    if (all == NULL)
+        return arena_err(e);
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->values[i], '=');
+        if (equals == NULL)
+            return err_user(e, ERR_USAGE, "--attribute wants NAME=VALUE.");
+        all[i].value = equals + 1;
+        all[i].name = arena_text(v->cli->arena,
+                                 reader_over(list->values[i], (size_t)(equals - list->values[i])));
+        if (all[i].name == NULL)
+            return arena_err(e);
+    }
+    *ret = (struct attributes){all, list->count};
+    return true;
+}
+
+static bool read_signer(struct verify *v, struct reader *ret, struct err *e)
+{
+    struct reader file, *list = NULL;
+    size_t count = 0;
+    if (v->options.certificate == NULL)
+        return true;
+    TRY(offline_read(v->cli, v->options.certificate, &file, e));
+    TRY(certificates_read(v->cli->arena, file, &list, &count, e));
+    if (count == 0)
+        return err_user(e, ERR_USAGE, "\"%.200s\" holds no certificate.", v->options.certificate);
+    *ret = list[0];
+    return true;
+}
+
+static bool verify_detached(struct verify *v, const struct source *in, struct err *e)
+{
+    struct source content;
+    struct reader head, signer = {0};
+    struct signature *list = NULL;
+    size_t count = 0;
+    TRY(offline_open_file(v->options.content, &v->content_fd, e));
+    TRY(source_file(v->content_fd, &content, e));
+    TRY(source_head(v->cli->arena, in, 4096, &head, e));
+    TRY(read_signer(v, &signer, e));
+    const char *directive =
+        v->options.directive != NULL ? v->options.directive : guess_directive(head);
+    const struct format *f = format_with(directive);
+    if (f == NULL)
+        return err_user(e, ERR_USAGE, "There is no directive \"%.100s\".", directive);
+    struct verify_job job = {.arena = v->cli->arena,
+                             .in = in,
+                             .content = &content,
+                             .directive = directive,
+                             .certificate = signer.at != NULL ? &signer : NULL,
+                             .file_name = offline_name(v->options.content)};
+    TRY(split_attributes(v, &job.attributes, e));
+    TRY(f->verify(&job, &list, &count, e));
+    v->report.files++;
+    return report_add(&v->report, v->input, list, count, &v->trust, e);
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static bool run(struct verify *v, struct err *e)
+{
+    struct source in;
+    struct workspace_limits limits = workspace_default_limits();
+    TRY(read_trust(v, e));
+    TRY(offline_open_file(v->input, &v->fd, e));
+    TRY(source_file(v->fd, &in, e));
+    TRY(pool_new(1, &v->pool, e));
+    TRY(offline_scratch("/tmp", &v->scratch, e));
+    TRY(workspace_init(&v->workspace, v->pool, v->scratch, &limits, e));
+    if (v->options.content != NULL)
+        return verify_detached(v, &in, e);
+    return verify_file(v, v->workspace.arenas[0], &in, offline_name(v->input),
+                       offline_name(v->input), 0, e);
+}
+
+static bool print_report(struct verify *v, struct err *e)
+{
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, SIZE_MAX);
+    if (v->cli->json)
+        TRY(report_json(&v->report, v->input, &w, e));
+    else
+        TRY(report_text(&v->report, v->input, &w, e));
+    return (v->cli->quiet && !v->cli->json) || cli_print(writer_view(&w), e);
+}
+
+static void verify_done(struct verify *v)
+{
+    if (v->pool != NULL)
+        workspace_done(&v->workspace);
+    pool_free(v->pool);
+    file_close(&v->fd);
+    file_close(&v->content_fd);
+    file_close(&v->scratch);
+}
+
+int cmd_verify(struct cli *c, int argc, char **argv)
+{
+    CLEANUP(verify_done)
+    struct verify v = {.cli = c, .fd = -1, .content_fd = -1, .scratch = -1};
+    struct verify_options *o = &v.options;
+    v.report.arena = c->arena;
+    const struct option_row rows[] = {
+        {"--ca", OPTION_LIST, &o->roots, "FILE  roots that signers must chain to; repeat"},
+        {"--tsa-ca", OPTION_LIST, &o->stamp_roots, "FILE  roots of time-stamp servers; repeat"},
+        {"--at", OPTION_VALUE, (void *)&o->at, "TIME  judge as of then (where no time stamp says)"},
+        {"--content", OPTION_VALUE, (void *)&o->content, "FILE  IN is a detached signature of it"},
+        {"--cert", OPTION_VALUE, (void *)&o->certificate, "FILE  signer, for a bare signature"},
+        {"--as", OPTION_VALUE, (void *)&o->directive, "NAME  directive that made the signature"},
+        {"--attribute", OPTION_LIST, &o->attributes, "NAME=VALUE  of that directive; repeat"},
+        {0}};
+    if (cli_help(argc, argv, "verify [OPTION]... IN", rows))
+        return CLI_OK;
+    struct err e = {0};
+    size_t count = 0;
+    const char *rest[1];
+    if (!cli_options(c, argc, argv, rows, rest, 1, &count, &e) ||
+        (count != 1 && !err_user(&e, ERR_USAGE, "chancery verify wants one input file.")))
+        return cli_fail(c, NULL, &e);
+    v.input = rest[0];
+    if (!run(&v, &e) || !print_report(&v, &e))
+        return cli_fail(c, v.input, &e);
+    return report_good(&v.report) ? CLI_OK : CLI_NO;
+}
