@@ -12,12 +12,12 @@ static bool malformed(struct err *e)
 
 static bool write_pairs(struct json *j, const char *key, struct reader list, struct err *e)
 {
-    json_array(j, key);
+    json_open_array(j, key);
     while (list.left > 0) {
         struct record_PAIR p;
         if (!record_PAIR_next(&list, &p))
             return malformed(e);
-        json_object(j, NULL);
+        json_open_object(j, NULL);
         json_bytes(j, "name", p.name);
         json_bytes(j, "value", p.value);
         json_end_object(j);
@@ -40,7 +40,7 @@ static void write_algorithm(struct json *j, uint32_t algorithm)
 
 static void write_found(struct json *j, const struct record_FOUND *f)
 {
-    json_object(j, NULL);
+    json_open_object(j, NULL);
     json_u64(j, "slot", f->slot);
     write_algorithm(j, f->algorithm);
     json_hex(j, "signedDigest", f->digest.at, f->digest.left);
@@ -50,7 +50,7 @@ static void write_found(struct json *j, const struct record_FOUND *f)
         clock_iso((int64_t)f->stamped * 1000, iso);
         json_text(j, "timestamp", iso);
     } else {
-        json_null(j, "timestamp");
+        json_put_null(j, "timestamp");
     }
     json_bytes(j, "path", f->path);
     json_hex(j, "sha256", f->sha256.at, f->sha256.left);
@@ -61,7 +61,7 @@ static void write_found(struct json *j, const struct record_FOUND *f)
 static bool write_signatures(struct json *j, const struct record_PLAN_ITEM *item,
                              struct reader *found, struct err *e)
 {
-    json_array(j, "signatures");
+    json_open_array(j, "signatures");
     for (uint32_t i = 0; i < item->slots; i++) {
         struct record_FOUND f;
         if (!record_FOUND_next(found, &f) || f.slot != item->slot + i)
@@ -75,7 +75,7 @@ static bool write_signatures(struct json *j, const struct record_PLAN_ITEM *item
 static bool write_item(struct json *j, const struct record_PLAN_ITEM *item, bool verified,
                        struct reader *found, struct err *e)
 {
-    json_object(j, NULL);
+    json_open_object(j, NULL);
     json_bytes(j, "path", item->path);
     json_bytes(j, "format", item->format);
     json_bytes(j, "directive", item->directive);
@@ -98,7 +98,7 @@ bool receipt_files(struct json *j, struct reader plan, struct reader found, stru
 {
     uint64_t signed_items = 0, verified_items = 0, slots = 0;
     bool verified = found.left > 0;
-    json_array(j, "files");
+    json_open_array(j, "files");
     while (plan.left > 0) {
         struct record_PLAN_ITEM item;
         if (!record_PLAN_ITEM_next(&plan, &item))
@@ -117,7 +117,7 @@ bool receipt_files(struct json *j, struct reader plan, struct reader found, stru
 
 static void write_file(struct json *j, const char *key, struct reader sha256, uint64_t size)
 {
-    json_object(j, key);
+    json_open_object(j, key);
     json_hex(j, "sha256", sha256.at, sha256.left);
     json_u64(j, "size", size);
     json_end_object(j);
@@ -128,13 +128,13 @@ bool receipt_write(struct writer *w, const struct receipt *r, struct err *e)
     struct json j = json_into(w);
     char iso[25];
     clock_iso(r->time_ms, iso);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "type", "chancery-receipt-1");
     json_text(&j, "artifact", r->name);
     json_text(&j, "time", iso);
     write_file(&j, "input", r->input_sha256, r->input_size);
     write_file(&j, "output", r->output_sha256, r->output_size);
-    json_array(&j, "certificates");
+    json_open_array(&j, "certificates");
     for (size_t i = 0; i < r->chain_count; i++) {
         struct digest_value v;
         TRY(digest_of(HASH_SHA256, r->chain[i], &v, e));

@@ -15,7 +15,7 @@ static bool print_plan(struct offline *o, struct refusal *r)
     TRY(plan_number(t, &r->err));
     TRY(plan_write(a, t, &plan, r));
     struct json j = json_into(&text);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "artifact", o->artifact.name);
     json_hex(&j, "sha256", t->root->sha256, sizeof t->root->sha256);
     json_u64(&j, "size", t->root->in.size);

@@ -175,7 +175,7 @@ static bool say_done(const struct sign *s, struct err *e)
     CLEANUP(writer_done) struct writer text;
     writer_init(&text, SIZE_MAX);
     struct json j = json_into(&text);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "output", s->output);
     json_u64(&j, "signatures", s->tree->slots);
     json_bool(&j, "verified", s->found != NULL);

@@ -124,7 +124,7 @@ static bool json_certificate(struct json *j, const struct signature *x, struct e
 static bool json_signature(struct json *j, const struct report_signature *s, struct err *e)
 {
     const struct signature *x = s->signature;
-    json_object(j, NULL);
+    json_open_object(j, NULL);
     json_text(j, "path", s->path);
     json_text(j, "kind", x->kind);
     json_bool(j, "valid", s->problem == NULL);
@@ -142,9 +142,9 @@ static bool json_signature(struct json *j, const struct report_signature *s, str
         json_text(j, "timestampSigner", s->stamper);
         json_bool(j, "timestampJudged", s->stamp_judged);
     } else {
-        json_null(j, "timestamp");
+        json_put_null(j, "timestamp");
     }
-    json_object(j, "details");
+    json_open_object(j, "details");
     for (size_t i = 0; i < x->details.count; i++)
         json_text(j, x->details.list[i].name, x->details.list[i].value);
     json_end_object(j);
@@ -155,17 +155,17 @@ static bool json_signature(struct json *j, const struct report_signature *s, str
 bool report_json(const struct report *r, const char *artifact, struct writer *w, struct err *e)
 {
     struct json j = json_into(w);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_text(&j, "artifact", artifact);
     json_bool(&j, "valid", report_good(r));
     json_u64(&j, "files", r->files);
-    json_array(&j, "signatures");
+    json_open_array(&j, "signatures");
     for (size_t i = 0; i < r->count; i++)
         TRY(json_signature(&j, &r->signatures[i], e));
     json_end_array(&j);
-    json_array(&j, "notes");
+    json_open_array(&j, "notes");
     for (size_t i = 0; i < r->note_count; i++) {
-        json_object(&j, NULL);
+        json_open_object(&j, NULL);
         json_text(&j, "path", r->notes[i].path);
         json_text(&j, "text", r->notes[i].text);
         json_end_object(&j);
