@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/db.h"
-#include "base/clock.h"
 #include "store/backend.h"
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
-    GROUP_MAX = 256, /* closures to a commit */
-    GROUP_MS = 20,   /* and no new ones after this */
+    GROUP_MAX = 256,       /* closures to a commit */
+    GROUP_MS = 20,         /* and no new ones after this */
+    LINGER_MOST_US = 2000, /* see linger */
     READERS = 4,
     RESULT_LIMIT = 64 << 20, /* memory of one transaction's results */
 };
@@ -20,9 +23,9 @@ struct waiter {
     void *ctx;
     enum crashpoint at;
     struct err *e;
-    bool ok, done;
+    bool ok;
     struct waiter *next;
-    pthread_cond_t answered;
+    sem_t answered; /* without the lock: 64 woken threads would only queue up for it */
 };
 
 struct list {
@@ -34,6 +37,9 @@ struct db {
     struct conn *writer_conn;
     pthread_t writer;
     bool started;
+    /* Of the writer thread: how many were in the last group, and how long its commit took. */
+    int last_size;
+    int64_t last_commit_us;
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t work, reader_free;
@@ -162,11 +168,23 @@ static bool run_one(struct conn *c, struct waiter *w, struct err *group)
     return step(c, QUERY_store_release, group);
 }
 
-static struct waiter *take(struct db *db, bool wait)
+static int64_t now_us(void)
 {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* The next in the queue; NULL when there is none until then, or when the writer shall end. */
+static struct waiter *take(struct db *db, int64_t until_us)
+{
+    const struct timespec until = {.tv_sec = until_us / 1000000,
+                                   .tv_nsec = until_us % 1000000 * 1000};
     (void)pthread_mutex_lock(&db->lock);
-    while (wait && db->queue.first == NULL && !db->stopping)
-        (void)pthread_cond_wait(&db->work, &db->lock);
+    int code = until_us == 0 ? ETIMEDOUT : 0;
+    while (code == 0 && db->queue.first == NULL && !db->stopping)
+        code = until_us == INT64_MAX ? pthread_cond_wait(&db->work, &db->lock)
+                                     : pthread_cond_timedwait(&db->work, &db->lock, &until);
     struct waiter *w = db->queue.first;
     if (w != NULL && (db->queue.first = w->next) == NULL)
         db->queue.end = &db->queue.first;
@@ -174,6 +192,16 @@ static struct waiter *take(struct db *db, bool wait)
     if (w != NULL)
         w->next = NULL;
     return w;
+}
+
+/* Until when a group of `size` waits for more: those who were just answered mostly come again, and
+ * a commit for a few of them makes all others wait for the next one. A lone caller never waits. */
+static int64_t linger(const struct db *db, int size)
+{
+    int64_t us = db->last_commit_us / 2;
+    if (size >= db->last_size || us == 0)
+        return 0;
+    return now_us() + (us > LINGER_MOST_US ? LINGER_MOST_US : us);
 }
 
 static bool commit(struct conn *c, const struct waiter *group, struct err *e)
@@ -200,45 +228,52 @@ static bool run_group(struct db *db, struct waiter *first, struct list *group, s
     TRY(c->with->begin(c, true, e));
     if (c->with->postgres) /* another node may have written */
         c->edge_known = false;
-    int64_t start = clock_boot_ms();
+    int64_t start = now_us(), until = -1;
     struct waiter *w = first;
-    for (int n = 1; w != NULL; n++) {
+    int n = 0;
+    while (w != NULL) {
         TRY(run_one(c, w, e));
-        w = n < GROUP_MAX && clock_boot_ms() - start < GROUP_MS ? take(db, false) : NULL;
+        n++;
+        w = n < GROUP_MAX && now_us() - start < GROUP_MS * 1000 ? take(db, 0) : NULL;
+        if (w == NULL && until == -1)
+            until = linger(db, n);
+        if (w == NULL && n < db->last_size && until > 0)
+            w = take(db, until);
         if (w != NULL) {
             *group->end = w;
             group->end = &w->next;
         }
     }
-    return commit(c, group->first, e);
+    start = now_us();
+    TRY(commit(c, group->first, e));
+    db->last_commit_us = now_us() - start;
+    db->last_size = n;
+    return true;
 }
 
 /* When the group is lost, even a closure that had failed by itself hears that: what it found may
  * have been another member's work that is gone now. */
-static void answer(struct db *db, struct list *group, const struct err *lost)
+static void answer(struct list *group, const struct err *lost)
 {
-    (void)pthread_mutex_lock(&db->lock);
     for (struct waiter *w = group->first, *next; w != NULL; w = next) {
         next = w->next;
         if (lost->code != ERR_NONE) {
             *w->e = *lost;
             w->ok = false;
         }
-        w->done = true;
-        (void)pthread_cond_signal(&w->answered);
+        (void)sem_post(&w->answered);
     }
-    (void)pthread_mutex_unlock(&db->lock);
 }
 
 static void *writer_main(void *arg)
 {
     struct db *db = arg;
-    for (struct waiter *w; (w = take(db, true)) != NULL;) {
+    for (struct waiter *w; (w = take(db, INT64_MAX)) != NULL;) {
         struct list group = {.end = &group.first};
         struct err e = {0};
         if (!run_group(db, w, &group, &e))
             undo_all(db->writer_conn);
-        answer(db, &group, &e);
+        answer(&group, &e);
     }
     return NULL;
 }
@@ -248,15 +283,15 @@ bool db_write(struct db *db, enum crashpoint at, db_fn fn, void *ctx, struct err
     assert(!pthread_equal(pthread_self(), db->writer));
     assert(e->code == ERR_NONE);
     struct waiter w = {.fn = fn, .ctx = ctx, .at = at, .e = e};
-    (void)pthread_cond_init(&w.answered, NULL);
+    (void)sem_init(&w.answered, 0, 0);
     (void)pthread_mutex_lock(&db->lock);
     *db->queue.end = &w;
     db->queue.end = &w.next;
     (void)pthread_cond_signal(&db->work);
-    while (!w.done)
-        (void)pthread_cond_wait(&w.answered, &db->lock);
     (void)pthread_mutex_unlock(&db->lock);
-    (void)pthread_cond_destroy(&w.answered);
+    while (sem_wait(&w.answered) != 0) {
+    } /* interrupted */
+    (void)sem_destroy(&w.answered);
     return w.ok;
 }
 
@@ -325,7 +360,11 @@ bool db_open(const struct db_settings *s, struct db **ret, struct err *e)
     db->with = s->url != NULL ? &backend_postgres : &backend_sqlite;
     db->queue.end = &db->queue.first;
     (void)pthread_mutex_init(&db->lock, NULL);
-    (void)pthread_cond_init(&db->work, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&db->work, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     (void)pthread_cond_init(&db->reader_free, NULL);
     if (!open_all(db, s, e)) {
         db_close(db);
