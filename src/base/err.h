@@ -131,7 +131,9 @@
     E(ERR_UNVERIFIED,      500, "sign.unverified",      "The signed artifact did not pass the check of a second process. Nothing was released.")
 #define ERR_TABLE_IPC(E) \
     E(ERR_IPC_MESSAGE,     500, "ipc.message",          "A part of the server sent a message that is not allowed.") \
-    E(ERR_IPC_CLOSED,      503, "ipc.closed",           "A part of the server has stopped. Try again.")
+    E(ERR_IPC_CLOSED,      503, "ipc.closed",           "A part of the server has stopped. Try again.") \
+    E(ERR_FETCH,           503, "fetch.failed",         "A server outside could not be reached or gave no usable answer.") \
+    E(ERR_FETCH_REFUSED,   400, "fetch.refused",        "This server does not connect to that address.")
 #define ERR_TABLE_WEB(E) \
     E(ERR_HTTP_REQUEST,    400, "http.malformed",       "The HTTP request is not well-formed.") \
     E(ERR_HTTP_METHOD,     405, "http.method",          "This HTTP method is not used here.") \

@@ -182,9 +182,7 @@ static const struct profile profiles[] = {
                {BASE_ROOT, "etc/nsswitch.conf", PATH_READ}, {BASE_ROOT, "etc/host.conf", PATH_READ},
                {BASE_ROOT, "etc/gai.conf", PATH_READ}, {BASE_ROOT, "etc/services", PATH_READ},
                {BASE_ROOT, "etc/protocols", PATH_READ}, {BASE_ROOT, "run/systemd/resolve", PATH_READ},
-               {BASE_ROOT, "run/NetworkManager", PATH_READ}, {BASE_ROOT, "run/resolvconf", PATH_READ},
-               {BASE_ROOT, "etc/ssl/certs", PATH_READ}, {BASE_ROOT, "etc/ssl/openssl.cnf", PATH_READ},
-               {BASE_ROOT, "usr/share/ca-certificates", PATH_READ}},
+               {BASE_ROOT, "run/NetworkManager", PATH_READ}, {BASE_ROOT, "run/resolvconf", PATH_READ}},
      .network = true, .files = 4096},
 };
 /* clang-format on */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stands in for every program behind the supervisor: the role is the name it was started by.
  * front takes lines "GET /what" and asks core, which tries the channel in question:
- * /ping, /key, /fetch, /level, /worker/N (0 ends well, 1 crashes, 2 hangs), /crash. */
+ * /ping, /key, /fetch, /level, /worker/N (0 ends well, 1 crashes, 2 hangs), /crash,
+ * /stamp/COUNT/SERVER/HEX (COUNT requests at once; each answer is a line of hexadecimal digits). */
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -65,6 +66,46 @@ static bool ask_fetch(struct writer *body, struct err *e)
     return true;
 }
 
+static bool put_stamp(struct writer *body, const struct message *m, struct err *e)
+{
+    struct msg_FETCHED fetched;
+    struct msg_FAILED failed;
+    if (m->type == MSG_FAILED) {
+        TRY(message_as_FAILED(m, &failed, e));
+        writer_format(body, "%.*s %.*s\n", (int)failed.code.left, (const char *)failed.code.at,
+                      (int)failed.detail.left, (const char *)failed.detail.at);
+        return true;
+    }
+    TRY(message_as_FETCHED(m, &fetched, e));
+    for (size_t i = 0; i < fetched.answer.left; i++)
+        writer_format(body, "%02x", fetched.answer.at[i]);
+    writer_u8(body, '\n');
+    return true;
+}
+
+static bool stamp(struct reader how, struct writer *body, struct err *e)
+{
+    uint64_t number[2];
+    uint8_t request[1024];
+    CLEANUP(message_done) struct message m = {0};
+    for (size_t i = 0; i < 2; i++) {
+        struct reader digits = how;
+        digits.left = reader_find(how, 0, "/", 1);
+        TRY(digits.left != SIZE_MAX && text_u64(digits, &number[i]) &&
+            reader_skip(&how, digits.left + 1));
+    }
+    TRY(how.left / 2 <= sizeof request && text_unhex(how, request, how.left / 2));
+    for (uint64_t i = 0; i < number[0]; i++) {
+        struct msg_FETCH_STAMP ask = {.call = i,
+                                      .server = (uint32_t)number[1],
+                                      .request = reader_over(request, how.left / 2)};
+        TRY(channel_send_FETCH_STAMP(&c.peers[ROLE_FETCH], &ask, NULL, 0, e));
+    }
+    for (uint64_t i = 0; i < number[0]; i++)
+        TRY(channel_receive(&c.peers[ROLE_FETCH], &m, e) && put_stamp(body, &m, e));
+    return true;
+}
+
 static bool run_worker(uint64_t what, struct writer *body, struct err *e)
 {
     int ends[2];
@@ -106,6 +147,8 @@ static bool answer(struct reader target, struct writer *body, struct err *e)
         return ask_key(body, e);
     if (reader_equal_text(target, "/fetch"))
         return ask_fetch(body, e);
+    if (reader_starts_with(target, "/stamp/", 7))
+        return reader_skip(&target, 7) && stamp(target, body, e);
     if (reader_starts_with(target, "/worker/", 8))
         return reader_skip(&target, 8) && text_u64(target, &what) && run_worker(what, body, e);
     if (reader_equal_text(target, "/level"))
@@ -127,7 +170,7 @@ static bool serve_core(struct message *m, struct err *e)
 {
     struct msg_CALL_OPEN open;
     CLEANUP(writer_done) struct writer body;
-    writer_init(&body, 4096);
+    writer_init(&body, 100000);
     TRY(message_as_CALL_OPEN(m, &open, e) && answer(open.target, &body, e));
     struct msg_CALL_REPLY reply = {.call = open.call, .status = 200, .body = writer_view(&body)};
     return channel_send_CALL_REPLY(&c.peers[ROLE_FRONT], &reply, NULL, 0, e);
@@ -151,7 +194,7 @@ static bool serve_fetch(struct message *m, struct err *e)
 
 static bool serve_front(int listener, struct err *e)
 {
-    char line[200];
+    char line[4096];
     int fd = accept(listener, NULL, NULL);
     if (fd < 0)
         return true;
