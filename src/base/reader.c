@@ -119,7 +119,7 @@ int reader_order(struct reader a, struct reader b)
 
 size_t reader_find(struct reader r, size_t from, const void *needle, size_t n)
 {
-    if (from > r.left || n == 0)
+    if (from > r.left || n == 0 || n > r.left - from)
         return SIZE_MAX;
     const uint8_t *hit = memmem(r.at + from, r.left - from, needle, n);
     return hit == NULL ? SIZE_MAX : (size_t)(hit - r.at);

@@ -169,6 +169,13 @@ static struct MHD_Response *from_stream(struct exchange *x, int fd)
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, x, NULL);
 }
 
+/* To HEAD: libmicrohttpd would end the chunks that it never began. */
+static struct MHD_Response *without_stream(int fd)
+{
+    file_close(&fd);
+    return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+}
+
 static struct MHD_Response *from_file(int fd, uint64_t offset, uint64_t length)
 {
     struct stat st;
@@ -188,8 +195,10 @@ static bool make_response(struct exchange *x, const struct msg_CALL_REPLY *m, in
     if (fd < 0)
         x->response = MHD_create_response_from_buffer(m->body.left, (void *)(uintptr_t)m->body.at,
                                                       MHD_RESPMEM_MUST_COPY);
-    else if (m->length == UINT64_MAX)
+    else if (m->length == UINT64_MAX && !x->head_only)
         x->response = from_stream(x, fd);
+    else if (m->length == UINT64_MAX)
+        x->response = without_stream(fd);
     else
         x->response = from_file(fd, m->offset, m->length);
     return x->response != NULL;
