@@ -61,6 +61,8 @@ static bool sort_names(struct arena *a, const struct container *c, struct named 
 static const struct named *find_name(const struct named *names, size_t count, const char *path)
 {
     struct named key = {.path = path};
+    if (count == 0)
+        return NULL;
     return bsearch(&key, names, count, sizeof *names, name_order);
 }
 

@@ -100,6 +100,11 @@ static bool send_start(struct supervisor *s, struct process *p, struct err *e)
     }
     if (p->role == ROLE_KEY)
         TRY(handout_borrow(&h, &s->key_folder, 1, e));
+    if (p->role == ROLE_CORE && s->task) {
+        const int streams[] = {STDIN_FILENO, STDOUT_FILENO};
+        TRY(handout_borrow(&h, streams, 2, e));
+        handout_pair(&h, "task", "yes");
+    }
     if (p->role == ROLE_CORE) {
         handout_pair(&h, "data", s->data.path);
         handout_pair(&h, "url", s->url);
@@ -140,11 +145,19 @@ static bool start(struct supervisor *s, struct process *p, struct err *e)
     return true; /* gone already: the reaper says why */
 }
 
+/* A task needs no connections: core and key do it. */
+static bool is_wanted(const struct supervisor *s, const struct process *p)
+{
+    return !s->task || p->role == ROLE_KEY || p->role == ROLE_CORE;
+}
+
 /* First start: one after the other, each after the one before is up. Later: when due. */
 static struct process *next_due(struct supervisor *s)
 {
     for (size_t i = 0; i < PROCESSES; i++) {
         struct process *p = &s->processes[i];
+        if (!is_wanted(s, p))
+            continue;
         if (p->state == PROCESS_DOWN && clock_boot_ms() >= p->due)
             return p;
         if (!p->ever_up)
@@ -361,6 +374,11 @@ static bool ended(struct supervisor *s, struct process *p, int status, struct er
     p->state = PROCESS_DOWN;
     if (p->role == ROLE_CORE)
         kill_workers(s);
+    if (s->task && was_up && p->role == ROLE_CORE && !s->stopping) {
+        s->task_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        s->stopping = true;
+        s->stop_due = clock_boot_ms() + GRACE_MS;
+    }
     if (s->stopping) {
         log_line(LOG_DEBUG, p->program, "ended: %s", how);
         return true;

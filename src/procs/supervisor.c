@@ -26,8 +26,9 @@
 enum { ARENA = 4 << 20, SETTINGS_MOST = 1 << 20 };
 
 static const char usage[] =
-    "usage: chanceryd --data DIR [--listen ADDRESS:PORT] [--settings FILE]\n"
-    "Serves the data folder DIR until SIGTERM. See chanceryd(8) and chancery.conf(5).\n";
+    "usage: chanceryd --data DIR [--listen ADDRESS:PORT] [--settings FILE] [--task]\n"
+    "Serves the data folder DIR until SIGTERM. With --task: one task of chancery(1), read from\n"
+    "standard input, by core and key alone. See chanceryd(8) and chancery.conf(5).\n";
 
 struct flags {
     const char *data, *listen, *settings;
@@ -68,7 +69,9 @@ static bool take_crash(struct supervisor *s, const char *text)
 static bool read_flags(struct supervisor *s, int argc, char **argv, struct flags *f, struct err *e)
 {
     for (int i = 1; i < argc; i++)
-        if (!take_flag(argc, argv, &i, "--data", &f->data) &&
+        if (strcmp(argv[i], "--task") == 0)
+            s->task = true;
+        else if (!take_flag(argc, argv, &i, "--data", &f->data) &&
             !take_flag(argc, argv, &i, "--listen", &f->listen) &&
             !take_flag(argc, argv, &i, "--settings", &f->settings) && !take_crash(s, argv[i]))
             return err_user(e, ERR_USAGE, "chanceryd does not understand \"%.100s\".", argv[i]);
@@ -156,8 +159,9 @@ static bool prepare(struct supervisor *s, const struct flags *f, struct err *e)
     if (tls != key)
         return err_user(e, ERR_SETTING, "tls_certificate and tls_key must be set together.");
     TRY(users_choose(s, e));
-    TRY(listen_open(&s->listeners, settings_text(&s->settings, SET_listen), !tls,
-                    settings_flag(&s->settings, SET_insecure_http), e));
+    if (!s->task)
+        TRY(listen_open(&s->listeners, settings_text(&s->settings, SET_listen), !tls,
+                        settings_flag(&s->settings, SET_insecure_http), e));
     TRY(fill_defaults(s, tls, e));
     return catch_signals(s, e);
 }
@@ -180,7 +184,7 @@ static void notify(const char *text)
 
 static bool announce(struct supervisor *s, struct err *e)
 {
-    if (s->announced || !processes_up(s))
+    if (s->announced || s->task || !processes_up(s))
         return true;
     s->announced = true;
     TRY(datadir_url(&s->data, s->url, e));
@@ -240,7 +244,7 @@ static bool serve(struct supervisor *s, struct err *e)
     TRY(processes_step(s, e));
     while (!(s->stopping && processes_gone(s)))
         TRY(turn(s, e));
-    log_line(LOG_INFO, NULL, "stopped");
+    log_line(s->task ? LOG_DEBUG : LOG_INFO, NULL, "stopped");
     return true;
 }
 
@@ -274,5 +278,5 @@ int main(int argc, char **argv)
     if (!ok)
         log_err(LOG_ERROR, NULL, "cannot serve", &e);
     end(&s);
-    return ok ? 0 : e.code == ERR_USAGE || e.code == ERR_SETTING ? 2 : 1;
+    return ok ? s.task_status : e.code == ERR_USAGE || e.code == ERR_SETTING ? 2 : 1;
 }

@@ -47,6 +47,8 @@ struct supervisor {
     uint32_t worker_uid, worker_gid;
     struct message message;
     bool announced, stopping;
+    bool task;       /* one task by core and key, then the end */
+    int task_status; /* what core ended with */
     int64_t stop_due;
     const char *crashes[CRASHES_MOST]; /* "key:D12:before", used once */
 };

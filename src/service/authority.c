@@ -52,6 +52,14 @@ void authority_lost(struct service *s)
     (void)pthread_mutex_unlock(&s->authority->lock);
 }
 
+bool authority_is_open(const struct service *s)
+{
+    (void)pthread_mutex_lock(&s->authority->lock);
+    bool open = s->authority->open;
+    (void)pthread_mutex_unlock(&s->authority->lock);
+    return open;
+}
+
 /* Takes the lock; a key process that is being restarted is waited for. */
 static bool enter(struct authority *a, struct err *e)
 {

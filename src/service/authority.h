@@ -17,6 +17,7 @@ void authority_free(struct authority *a);
 /* After every (re)connection to the key process: shows it the log (start-up rules), stores the head
  * it signs. Until this has succeeded all others wait, and fail after a while. */
 MUST_CHECK bool authority_open(struct service *s, struct err *e);
+bool authority_is_open(const struct service *s);
 /* The key process is away. */
 void authority_lost(struct service *s);
 

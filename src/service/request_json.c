@@ -53,6 +53,19 @@ static void put_time(struct json *j, const char *key, int64_t ms)
     json_text(j, key, text);
 }
 
+void request_summary_json(struct json *j, const struct service *s, const char *organization,
+                          const struct request_view *v)
+{
+    request_status_json(j, s, organization, v);
+    json_text(j, "description", v->description);
+    json_text(j, "projectSlug", v->project_slug);
+    json_text(j, "signingPolicySlug", v->policy_slug);
+    json_text(j, "artifactConfigurationSlug", v->configuration_slug);
+    json_text(j, "fileName", v->file_name);
+    json_text(j, "submitterName", v->submitter_name);
+    put_time(j, "createdDate", v->created);
+}
+
 void request_json(struct json *j, const struct service *s, const char *organization,
                   const struct request_view *v)
 {

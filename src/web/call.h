@@ -59,6 +59,8 @@ void web_reply_json(struct web_call *c, unsigned status, struct reader json);
 void web_reply_err(struct web_call *c, const struct err *e);
 void web_reply_html(struct web_call *c, unsigned status, struct reader html);
 void web_reply_text(struct web_call *c, unsigned status, const char *type, struct reader text);
+/* The session cookie under either of its names (interfaces.md 7); "" without one. */
+const char *web_session_cookie(struct web_call *c);
 void web_redirect(struct web_call *c, const char *location); /* 303 */
 /* Takes the descriptor; the name becomes Content-Disposition (RFC 6266). */
 void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name);

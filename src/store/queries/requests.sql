@@ -101,3 +101,6 @@ INSERT INTO outbox (id, kind, object, created) VALUES ($1, $2, $3, $4)
 
 -- name: request_wants_cancel
 SELECT cancel_wanted FROM requests WHERE id = $1 AND finished IS NULL
+
+-- name: outcome_leaf
+SELECT MAX(position) AS position FROM audit_events WHERE request = $1 AND kind = 'OUTCOME' HAVING COUNT(*) > 0

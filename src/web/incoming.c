@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "web/incoming.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "web/body.h"
+#include "web/pages/pages.h"
+#include "web/routes.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { MOST_WAITING = 4096, CALL_MEMORY = 64 << 20, INLINE_BODY = 32 * 1024 };
+
+/* The connection to one front process; calls of an old one keep it until they end. */
+struct link {
+    struct channel channel;
+    unsigned users;
+};
+
+struct incoming_call {
+    struct incoming *in;
+    struct link *link;
+    uint64_t number;
+    struct incoming_call *next, *next_waiting;
+    struct message open; /* CALL_OPEN, kept whole */
+    struct body_queue body;
+};
+
+struct incoming {
+    struct service *service;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct incoming_call *calls; /* all that are open */
+    struct incoming_call *waiting, **tail;
+    unsigned waiting_count;
+    bool draining;
+};
+
+static void drop_link(struct link *l)
+{
+    if (--l->users > 0)
+        return;
+    channel_close(&l->channel);
+    free(l);
+}
+
+static void call_free(struct incoming_call *k)
+{
+    struct incoming *in = k->in;
+    (void)pthread_mutex_lock(&in->lock);
+    for (struct incoming_call **p = &in->calls; *p != NULL; p = &(*p)->next) {
+        if (*p == k) {
+            *p = k->next;
+            break;
+        }
+    }
+    drop_link(k->link);
+    (void)pthread_mutex_unlock(&in->lock);
+    message_done(&k->open);
+    body_queue_done(&k->body);
+    free(k);
+}
+
+/* --- one call, in its thread ------------------------------------------------------------------ */
+
+static bool send_reply(struct incoming_call *k, struct web_call *c, struct err *e)
+{
+    struct web_reply *r = &c->reply;
+    struct msg_CALL_REPLY m = {.call = k->number,
+                               .status = r->status,
+                               .headers = writer_view(&r->headers),
+                               .offset = r->offset,
+                               .length = r->length};
+    CLEANUP(file_close) int page = -1;
+    int *fd = r->fd >= 0 ? &r->fd : &page;
+    if (r->fd < 0 && r->body.len > INLINE_BODY) {
+        TRY(file_memfd("reply", writer_view(&r->body), &page, e));
+        m.length = r->body.len;
+    } else if (r->fd < 0) {
+        m.body = writer_view(&r->body);
+        m.length = r->body.len;
+    }
+    return channel_send_CALL_REPLY(&k->link->channel, &m, fd, *fd >= 0 ? 1 : 0, e);
+}
+
+static bool fill_call(struct incoming_call *k, struct web_call *c, struct err *e)
+{
+    struct msg_CALL_OPEN open;
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, 64 * 1024);
+    TRY(message_as_CALL_OPEN(&k->open, &open, e));
+    c->method = arena_text(c->arena, open.method);
+    c->peer = arena_text(c->arena, open.peer);
+    c->headers = open.headers;
+    c->tls = open.tls != 0;
+    c->length = open.length;
+    const char *target = arena_text(c->arena, open.target);
+    if (c->method == NULL || c->peer == NULL || target == NULL)
+        return arena_err(e);
+    const char *mark = strchr(target, '?');
+    c->query = mark == NULL ? "" : mark + 1;
+    struct reader path = reader_over(target, mark == NULL ? strlen(target) : (size_t)(mark - target));
+    if (!web_decode_path(path, &w))
+        return err_user(e, ERR_FIELD, "The path of the request is not well-formed.");
+    c->path = arena_text(c->arena, writer_view(&w));
+    return c->path != NULL || arena_err(e);
+}
+
+static bool admit(struct incoming_call *k, const struct route *r, struct web_call *c, struct err *e)
+{
+    uint64_t limit = body_limit(r, c->service);
+    TRY(route_admit(r, c, e));
+    if (c->length == 0 || r->body == BODY_NONE)
+        return true;
+    if (c->length != UINT64_MAX && c->length > limit)
+        return err_user(e, ERR_HTTP_TOO_LARGE, "The request is larger than the %llu bytes allowed here.",
+                        (unsigned long long)limit);
+    TRY(channel_send_CALL_ADMIT(&k->link->channel,
+                                &(struct msg_CALL_ADMIT){.call = k->number, .limit = limit}, NULL, 0,
+                                e));
+    return body_read(&k->body, r, c, e);
+}
+
+static void refuse(const struct route *r, struct web_call *c, const struct err *e)
+{
+    if (r != NULL && (r->guard == GUARD_SESSION || r->guard == GUARD_FORM))
+        page_refuse(c, e);
+    else
+        web_reply_err(c, e);
+}
+
+static void answer(struct incoming_call *k, struct web_call *c)
+{
+    struct err e = {0};
+    bool other_methods = false;
+    const struct route *r = NULL;
+    if (fill_call(k, c, &e))
+        r = route_find(c, &other_methods);
+    if (r != NULL && admit(k, r, c, &e)) {
+        route_serve(r, c);
+        return;
+    }
+    if (e.code == ERR_NONE && other_methods)
+        (void)err_set(&e, ERR_HTTP_METHOD, NULL);
+    else if (e.code == ERR_NONE)
+        (void)err_set(&e, ERR_NOT_FOUND, NULL);
+    if (err_http_status(e.code) >= 500)
+        c->service->report(c->service->report_ctx, c->path, &e);
+    refuse(r, c, &e);
+}
+
+static void serve_call(struct incoming_call *k)
+{
+    struct err e = {0};
+    struct web_call c = {.service = k->in->service,
+                         .arena = arena_new(CALL_MEMORY),
+                         .incoming = k,
+                         .reply = {.fd = -1}};
+    writer_init(&c.reply.headers, 32 * 1024);
+    writer_init(&c.reply.body, CALL_MEMORY);
+    if (c.arena != NULL) {
+        answer(k, &c);
+        if (!send_reply(k, &c, &e) && e.code != ERR_IPC_CLOSED)
+            c.service->report(c.service->report_ctx, "reply", &e);
+    }
+    file_close(&c.reply.fd);
+    writer_done(&c.reply.headers);
+    writer_done(&c.reply.body);
+    arena_free(c.arena);
+    call_free(k);
+}
+
+static void *call_thread(void *ctx)
+{
+    struct incoming *in = ctx;
+    for (;;) {
+        (void)pthread_mutex_lock(&in->lock);
+        while (in->waiting == NULL)
+            (void)pthread_cond_wait(&in->changed, &in->lock);
+        struct incoming_call *k = in->waiting;
+        in->waiting = k->next_waiting;
+        if (in->waiting == NULL)
+            in->tail = &in->waiting;
+        in->waiting_count--;
+        (void)pthread_mutex_unlock(&in->lock);
+        serve_call(k);
+    }
+    return NULL;
+}
+
+/* --- the receiver ------------------------------------------------------------------------------ */
+
+static struct incoming_call *find(struct incoming *in, const struct link *l, uint64_t number)
+{
+    for (struct incoming_call *k = in->calls; k != NULL; k = k->next)
+        if (k->number == number && k->link == l)
+            return k;
+    return NULL;
+}
+
+static bool refuse_busy(struct link *l, uint64_t number, struct err *e)
+{
+    static const char text[] = "{\"title\":\"The server is busy. Try again in a moment.\","
+                               "\"status\":503,\"code\":\"server.busy\",\"error\":\"busy\"}";
+    CLEANUP(writer_done) struct writer headers;
+    writer_init(&headers, 1000);
+    record_PAIR_write(&headers, &(struct record_PAIR){.name = reader_text("Content-Type"),
+                                                      .value = reader_text("application/json")});
+    record_PAIR_write(&headers, &(struct record_PAIR){.name = reader_text("Retry-After"),
+                                                      .value = reader_text("5")});
+    struct msg_CALL_REPLY m = {.call = number,
+                               .status = 503,
+                               .headers = writer_view(&headers),
+                               .body = reader_text(text),
+                               .length = strlen(text)};
+    return channel_send_CALL_REPLY(&l->channel, &m, NULL, 0, e);
+}
+
+static bool open_call(struct incoming *in, struct link *l, struct message *m, struct err *e)
+{
+    struct msg_CALL_OPEN open;
+    TRY(message_as_CALL_OPEN(m, &open, e));
+    if (in->draining || in->waiting_count >= MOST_WAITING)
+        return refuse_busy(l, open.call, e);
+    if (find(in, l, open.call) != NULL)
+        return err_set(e, ERR_IPC_MESSAGE, "call number twice");
+    struct incoming_call *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return refuse_busy(l, open.call, e);
+    *k = (struct incoming_call){
+        .in = in, .link = l, .number = open.call, .next = in->calls, .open = *m};
+    *m = (struct message){0}; /* transferred */
+    body_queue_init(&k->body);
+    l->users++;
+    in->calls = k;
+    *in->tail = k;
+    in->tail = &k->next_waiting;
+    in->waiting_count++;
+    (void)pthread_cond_signal(&in->changed);
+    return true;
+}
+
+/* Parts of a body, and the news that the client has gone, go to the call's own queue. */
+static bool pass_on(struct incoming *in, struct link *l, struct message *m, struct err *e)
+{
+    struct reader body = m->body;
+    uint64_t number;
+    if (m->type == MSG_CALL_OPEN)
+        return open_call(in, l, m, e);
+    if (!reader_u64le(&body, &number))
+        return err_set(e, ERR_IPC_MESSAGE, "call number");
+    struct incoming_call *k = find(in, l, number);
+    return k == NULL || body_queue_put(&k->body, m, e);
+}
+
+static void end_calls(struct incoming *in, struct link *l)
+{
+    for (struct incoming_call *k = in->calls; k != NULL; k = k->next)
+        if (k->link == l)
+            body_queue_end(&k->body);
+}
+
+bool incoming_receive(struct incoming *in, struct channel front, struct err *e)
+{
+    struct link *l = calloc(1, sizeof *l);
+    struct message m = {0};
+    bool ok = l != NULL || err_set(e, ERR_NO_MEMORY, "link");
+    if (!ok) {
+        channel_close(&front);
+        return false;
+    }
+    *l = (struct link){front, 1};
+    while (ok && channel_receive(&l->channel, &m, e)) {
+        (void)pthread_mutex_lock(&in->lock);
+        ok = pass_on(in, l, &m, e);
+        (void)pthread_mutex_unlock(&in->lock);
+    }
+    message_done(&m);
+    (void)shutdown(l->channel.fd, SHUT_RDWR);
+    (void)pthread_mutex_lock(&in->lock);
+    end_calls(in, l);
+    drop_link(l);
+    (void)pthread_mutex_unlock(&in->lock);
+    return false;
+}
+
+void incoming_drain(struct incoming *in)
+{
+    (void)pthread_mutex_lock(&in->lock);
+    in->draining = true;
+    (void)pthread_mutex_unlock(&in->lock);
+}
+
+bool incoming_new(struct service *s, unsigned threads, struct incoming **ret, struct err *e)
+{
+    struct incoming *in = calloc(1, sizeof *in);
+    pthread_attr_t small;
+    bool ok = in != NULL || err_set(e, ERR_NO_MEMORY, "incoming");
+    if (!ok)
+        return false;
+    in->service = s;
+    in->tail = &in->waiting;
+    (void)pthread_mutex_init(&in->lock, NULL);
+    (void)pthread_cond_init(&in->changed, NULL);
+    (void)pthread_attr_init(&small);
+    (void)pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+    for (unsigned i = 0; ok && i < threads; i++) {
+        pthread_t thread;
+        ok = pthread_create(&thread, &small, call_thread, in) == 0 ||
+             err_set(e, ERR_NO_MEMORY, "threads");
+    }
+    (void)pthread_attr_destroy(&small);
+    *ret = in;
+    return ok;
+}
