@@ -191,6 +191,10 @@ static bool store_head(struct db_tx *tx, void *ctx, struct err *e)
 static bool keep_head(struct service *s, struct reader head, struct err *e)
 {
     struct head_store h = {head, s->authority};
+    uint64_t size;
+    struct reader start = head;
+    if (reader_u64le(&start, &size) && size == 0)
+        return true; /* an empty log has nothing to cover */
     return db_write(s->db, CRASH_D19, store_head, &h, e);
 }
 
