@@ -15,7 +15,7 @@ struct lane {
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t start, finished;
-    unsigned lanes, busy;
+    unsigned lanes, busy, ready;
     uint64_t round;
     bool ending;
     pool_each_fn each;
@@ -62,6 +62,8 @@ static void *lane_main(void *arg)
     struct pool *p = self->pool;
     uint64_t seen = 0;
     (void)pthread_mutex_lock(&p->lock);
+    p->ready++;
+    (void)pthread_cond_signal(&p->finished);
     for (;;) {
         while (p->round == seen && !p->ending)
             (void)pthread_cond_wait(&p->start, &p->lock);
@@ -103,6 +105,12 @@ bool pool_new(unsigned lanes, struct pool **ret, struct err *e)
             return err_set(e, ERR_NO_MEMORY, "pthread_create");
         }
     }
+    /* The C library makes system calls of its own at the start of a thread; after pool_new a
+     * filter may forbid them. */
+    (void)pthread_mutex_lock(&p->lock);
+    while (p->ready + 1 < p->lanes)
+        (void)pthread_cond_wait(&p->finished, &p->lock);
+    (void)pthread_mutex_unlock(&p->lock);
     *ret = p;
     return true;
 }

@@ -49,7 +49,8 @@ struct core {
 
 static struct core core = {.exits = {.lock = PTHREAD_MUTEX_INITIALIZER}};
 
-/* --- what the service asks of its process ------------------------------------------------------ */
+/* --- what the service asks of its process ------------------------------------------------------
+ */
 
 static void wake(void *ctx)
 {
@@ -124,7 +125,8 @@ static void worker_ended(struct core *c, uint64_t job, uint32_t status)
     (void)pthread_mutex_unlock(&x->lock);
 }
 
-/* --- settings ---------------------------------------------------------------------------------- */
+/* --- settings ----------------------------------------------------------------------------------
+ */
 
 static bool read_roots(struct core *c, size_t index, struct reader *ret, struct err *e)
 {
@@ -181,9 +183,9 @@ static bool write_limits(struct core *c, struct err *e)
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 4096);
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        record_PAIR_write(&w, &(struct record_PAIR){
-                                  .name = reader_text(names[i].limit),
-                                  .value = reader_text(child_setting(&c->child, names[i].setting))});
+        record_PAIR_write(&w, &(struct record_PAIR){.name = reader_text(names[i].limit),
+                                                    .value = reader_text(child_setting(
+                                                        &c->child, names[i].setting))});
     TRY(writer_ok(&w, e));
     c->service.job_limits = arena_bytes(c->child.arena, writer_view(&w));
     return c->service.job_limits.at != NULL || arena_err(e);
@@ -211,13 +213,15 @@ static bool configure(struct core *c, struct err *e)
     return (s->base_url != NULL || arena_err(e)) && read_servers(c, e) && write_limits(c, e);
 }
 
-/* --- start ------------------------------------------------------------------------------------- */
+/* --- start -------------------------------------------------------------------------------------
+ */
 
 static bool open_store(struct core *c, struct err *e)
 {
     struct service *s = &c->service;
     struct arena *a = c->child.arena;
-    const char *data = child_setting(&c->child, "data"), *url = child_setting(&c->child, "database");
+    const char *data = child_setting(&c->child, "data"),
+               *url = child_setting(&c->child, "database");
     bool sqlite = strcmp(url, "sqlite") == 0;
     struct reader password = {0};
     CLEANUP(file_close) int fd = child_take_secret(&c->child, "database_password");
@@ -277,7 +281,7 @@ static bool start_thread(void *(*run)(void *), void *ctx, struct err *e)
 {
     pthread_t thread;
     return pthread_create(&thread, NULL, run, ctx) == 0 ? pthread_detach(thread) == 0
-                                                         : err_set(e, ERR_NO_MEMORY, "thread");
+                                                        : err_set(e, ERR_NO_MEMORY, "thread");
 }
 
 static bool start_front(struct core *c, struct channel channel, struct err *e)
@@ -337,7 +341,8 @@ static bool begin(struct core *c, int argc, char **argv, struct err *e)
     return true;
 }
 
-/* --- run --------------------------------------------------------------------------------------- */
+/* --- run ---------------------------------------------------------------------------------------
+ */
 
 static bool take_peer(struct core *c, struct channel peer, struct err *e)
 {

@@ -72,8 +72,8 @@ static bool read_flags(struct supervisor *s, int argc, char **argv, struct flags
         if (strcmp(argv[i], "--task") == 0)
             s->task = true;
         else if (!take_flag(argc, argv, &i, "--data", &f->data) &&
-            !take_flag(argc, argv, &i, "--listen", &f->listen) &&
-            !take_flag(argc, argv, &i, "--settings", &f->settings) && !take_crash(s, argv[i]))
+                 !take_flag(argc, argv, &i, "--listen", &f->listen) &&
+                 !take_flag(argc, argv, &i, "--settings", &f->settings) && !take_crash(s, argv[i]))
             return err_user(e, ERR_USAGE, "chanceryd does not understand \"%.100s\".", argv[i]);
     return f->data != NULL || err_user(e, ERR_USAGE, "chanceryd needs the data folder: --data DIR");
 }

@@ -52,8 +52,7 @@ static bool prove(struct db_tx *tx, void *ctx, struct err *e)
     bool found;
     TRY(tx_one(tx, QUERY_outcome_leaf, DB_ARGS(DB_TEXT(p->request)), &row, e));
     TRY(audit_head_last(tx, &head, &found, e));
-    p->pending =
-        row.count == 0 || !found || head.head.size <= (uint64_t)row_int(&row, "position");
+    p->pending = row.count == 0 || !found || head.head.size <= (uint64_t)row_int(&row, "position");
     return p->pending || put_proof(tx, p, (uint64_t)row_int(&row, "position"), &head, e);
 }
 
@@ -67,6 +66,8 @@ bool receipt_read(struct service *s, const struct actor *actor, const char *id, 
     if (!view->may_read_artifacts)
         return err_user(e, ERR_FORBIDDEN, "You may not see the signed files of this request.");
     struct reader receipt = view->receipt;
+    while (receipt.left > 0 && receipt.at[receipt.left - 1] == '\n')
+        receipt.left--;
     if (receipt.left < 2 || receipt.at[receipt.left - 1] != '}')
         return err_user(e, ERR_WRONG_STATE, "There is no receipt: the request is %s.",
                         view->status);

@@ -157,8 +157,7 @@ static bool take_field(struct reading *r, struct body_item *i, struct err *e)
     struct msg_CALL_FIELD m;
     if (!msg_CALL_FIELD_read(writer_view(&i->body), &m))
         return err_set(e, ERR_IPC_MESSAGE, "CALL_FIELD");
-    if (!text_is_utf8(m.value) ||
-        (m.value.left > 0 && memchr(m.value.at, 0, m.value.left) != NULL))
+    if (!text_is_utf8(m.value) || (m.value.left > 0 && memchr(m.value.at, 0, m.value.left) != NULL))
         return err_user(e, ERR_FIELD, "A form field is not UTF-8 text.");
     record_PAIR_write(&r->fields, &(struct record_PAIR){.name = m.name, .value = m.value});
     return writer_ok(&r->fields, e);

@@ -68,8 +68,8 @@ bool web_decode_form(struct web_call *c, struct reader text, struct writer *pair
         if (!percent_decode(&w, value) || !text_is_utf8(writer_view(&w)) ||
             !text_is_utf8(decoded_name) || (w.len > 0 && memchr(w.data, 0, w.len) != NULL))
             return err_set(e, ERR_FIELD, "percent encoding");
-        record_PAIR_write(pairs, &(struct record_PAIR){.name = decoded_name,
-                                                       .value = writer_view(&w)});
+        record_PAIR_write(pairs,
+                          &(struct record_PAIR){.name = decoded_name, .value = writer_view(&w)});
     }
     return writer_ok(pairs, e);
 }
@@ -185,8 +185,7 @@ void web_reply_err(struct web_call *c, const struct err *e)
 /* RFC 6266 and 8187: an ASCII fallback and the exact name; neither can end the header. */
 static void disposition(struct web_call *c, const char *name)
 {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 4096);
     writer_text(&w, "attachment; filename=\"");

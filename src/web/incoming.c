@@ -102,7 +102,8 @@ static bool fill_call(struct incoming_call *k, struct web_call *c, struct err *e
         return arena_err(e);
     const char *mark = strchr(target, '?');
     c->query = mark == NULL ? "" : mark + 1;
-    struct reader path = reader_over(target, mark == NULL ? strlen(target) : (size_t)(mark - target));
+    struct reader path =
+        reader_over(target, mark == NULL ? strlen(target) : (size_t)(mark - target));
     if (!web_decode_path(path, &w))
         return err_user(e, ERR_FIELD, "The path of the request is not well-formed.");
     c->path = arena_text(c->arena, writer_view(&w));
@@ -116,11 +117,12 @@ static bool admit(struct incoming_call *k, const struct route *r, struct web_cal
     if (c->length == 0 || r->body == BODY_NONE)
         return true;
     if (c->length != UINT64_MAX && c->length > limit)
-        return err_user(e, ERR_HTTP_TOO_LARGE, "The request is larger than the %llu bytes allowed here.",
+        return err_user(e, ERR_HTTP_TOO_LARGE,
+                        "The request is larger than the %llu bytes allowed here.",
                         (unsigned long long)limit);
     TRY(channel_send_CALL_ADMIT(&k->link->channel,
-                                &(struct msg_CALL_ADMIT){.call = k->number, .limit = limit}, NULL, 0,
-                                e));
+                                &(struct msg_CALL_ADMIT){.call = k->number, .limit = limit}, NULL,
+                                0, e));
     return body_read(&k->body, r, c, e);
 }
 
@@ -191,7 +193,8 @@ static void *call_thread(void *ctx)
     return NULL;
 }
 
-/* --- the receiver ------------------------------------------------------------------------------ */
+/* --- the receiver ------------------------------------------------------------------------------
+ */
 
 static struct incoming_call *find(struct incoming *in, const struct link *l, uint64_t number)
 {

@@ -180,9 +180,10 @@ static void add_security_headers(struct web_call *c)
     web_add_header(c, "X-Frame-Options", "DENY");
     web_add_header(c, "Cross-Origin-Opener-Policy", "same-origin");
     web_add_header(c, "Cross-Origin-Resource-Policy", "same-origin");
-    web_add_header(c, "Content-Security-Policy",
-                   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-                   "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
+    web_add_header(
+        c, "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
     if (c->tls)
         web_add_header(c, "Strict-Transport-Security", "max-age=31536000");
 }

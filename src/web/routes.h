@@ -18,7 +18,7 @@ enum body { BODY_NONE, BODY_SMALL, BODY_FORM, BODY_UPLOAD };
 
 struct route {
     const char *method;
-    const char *path; /* segments; {} captures one, {org} the organisation. API: any case */
+    const char *path;      /* segments; {} captures one, {org} the organisation. API: any case */
     enum permission needs; /* role rights are checked here; object rights in service/ */
     enum guard guard;
     enum body body;

@@ -45,7 +45,8 @@ static bool has_origin(struct web_call *c)
     struct record_PAIR field;
     while (list.left > 0 && record_PAIR_next(&list, &field)) {
         const char *name = arena_text(c->arena, field.name);
-        if (name != NULL && strlen(name) > 7 && text_equal_ascii_fold("origin.", arena_text(c->arena, reader_over(name, 7))))
+        if (name != NULL && strlen(name) > 7 &&
+            text_equal_ascii_fold("origin.", arena_text(c->arena, reader_over(name, 7))))
             return true;
     }
     return false;
@@ -175,7 +176,8 @@ static bool list_limits(struct web_call *c, uint64_t *ret_size, uint64_t *ret_af
     const char *size = web_query(c, "pageSize"), *after = web_query(c, "after");
     *ret_size = 50;
     *ret_after = 0;
-    if (size[0] != '\0' && (!text_u64(reader_text(size), ret_size) || *ret_size < 1 || *ret_size > 200))
+    if (size[0] != '\0' &&
+        (!text_u64(reader_text(size), ret_size) || *ret_size < 1 || *ret_size > 200))
         return service_field_err(e, "pageSize", "A number from 1 to 200.");
     if (after[0] != '\0' && !text_u64(reader_text(after), ret_after))
         return service_field_err(e, "after", "The cursor of an earlier answer.");

@@ -62,10 +62,10 @@ static bool find_certificate(struct db_tx *tx, void *ctx, struct err *e)
     struct db_rows row;
     struct web_call *c = q->call;
     tx_into(tx, c->arena);
-    TRY(tx_one(tx, QUERY_certificate_by_slug,
-               DB_ARGS(DB_TEXT(c->actor.organization),
-                       DB_TEXT(service_fold(c->arena, c->captures[1]))),
-               &row, e));
+    TRY(tx_one(
+        tx, QUERY_certificate_by_slug,
+        DB_ARGS(DB_TEXT(c->actor.organization), DB_TEXT(service_fold(c->arena, c->captures[1]))),
+        &row, e));
     if (row.count == 0 || row_null(&row, "der"))
         return err_set(e, ERR_NOT_FOUND, "certificate");
     q->der = row_bytes(&row, "der");
