@@ -115,6 +115,89 @@ static bool compare_contents(const struct zip *before, const struct zip *after, 
     return true;
 }
 
+static uint16_t version_in_record(const struct zip_entry *x)
+{
+    struct reader record = x->record;
+    uint16_t version;
+    return reader_skip(&record, 6) && reader_u16le(&record, &version) ? version : 0;
+}
+
+static bool version_fits(uint16_t now, uint16_t old, bool changed)
+{
+    return now == old || (changed && (now == VERSION_ZIP64 || now == VERSION_DEFLATE));
+}
+
+static bool local_hints(const struct zip *z, const struct zip_entry *x, uint16_t *ret_version,
+                        uint16_t *ret_flags, struct err *e)
+{
+    uint8_t fields[4] = {0};
+    TRY(source_read(&z->in, x->header + 4, fields, sizeof fields, e));
+    struct reader r = reader_over(fields, sizeof fields);
+    if (!reader_u16le(&r, ret_version) || !reader_u16le(&r, ret_flags))
+        return differs(x, "header", e);
+    return true;
+}
+
+/* What no reader compares between the two headers: the version needed, and two flags that only say
+ * how hard the compressor tried. Untouched local headers are compared as bytes elsewhere. */
+static bool compare_hints(const struct zip *before, const struct zip_entry *x,
+                          const struct zip *after, const struct zip_entry *y, bool changed,
+                          struct err *e)
+{
+    uint16_t old = VERSION_DEFLATE, old_flags, now, flags;
+    uint16_t in_record = x == NULL ? VERSION_DEFLATE : version_in_record(x);
+    if (!version_fits(version_in_record(y), in_record, changed))
+        return differs(y, "version", e);
+    if (!changed)
+        return true;
+    if (x != NULL)
+        TRY(local_hints(before, x, &old, &old_flags, e));
+    TRY(local_hints(after, y, &now, &flags, e));
+    if (!version_fits(now, old, true))
+        return differs(y, "version", e);
+    return flags == y->flags || differs(y, "set of flags", e);
+}
+
+static unsigned utf8_flag(const struct zip_entry *x)
+{
+    struct reader name = zip_raw_name(x);
+    for (uint8_t byte; reader_u8(&name, &byte);)
+        if (byte >= 0x80)
+            return ZIP_FLAG_UTF8;
+    return 0;
+}
+
+/* An added entry looks as the repacker makes it: like one that was there, or like none. *like is
+ * where the search goes on, because added entries follow the order of the old ones. */
+static bool compare_added(const struct zip *before, const struct zip *after,
+                          const struct zip_entry *y, size_t *like, struct err *e)
+{
+    if (y->internal != 0 || zip_comment(y).left > 0 || y->flags != utf8_flag(y) ||
+        y->descriptor != 0 || !same_extra(zip_extra(y), (struct reader){0}))
+        return differs(y, "set of attributes", e);
+    TRY(compare_hints(NULL, NULL, after, y, true, e));
+    for (size_t i = 0; i < before->count; i++, *like = (*like + 1) % before->count) {
+        const struct zip_entry *x = &before->entries[*like];
+        if (x->time == y->time && x->date == y->date && x->external == y->external &&
+            x->made_by == y->made_by)
+            return true;
+    }
+    bool fixed = y->time == 0 && y->date == ZIP_DATE_FIXED && y->external == 0 &&
+                 y->made_by == VERSION_DEFLATE;
+    return fixed || differs(y, "set of attributes", e);
+}
+
+static bool compare_headers(const struct zip *before, const struct zip *after, const bool *changed,
+                            struct err *e)
+{
+    size_t like = 0;
+    for (size_t i = 0; i < before->count; i++)
+        TRY(compare_hints(before, &before->entries[i], after, &after->entries[i], changed[i], e));
+    for (size_t i = before->count; i < after->count; i++)
+        TRY(compare_added(before, after, &after->entries[i], &like, e));
+    return true;
+}
+
 bool zip_compare(const struct zip *before, const struct zip *after, const bool *changed,
                  struct err *e)
 {
@@ -124,6 +207,7 @@ bool zip_compare(const struct zip *before, const struct zip *after, const bool *
         return err_user(e, ERR_ZIP_CHANGED, "The comment of the ZIP file changed.");
     for (size_t i = 0; i < before->count; i++)
         TRY(compare_records(&before->entries[i], &after->entries[i], changed[i], e));
+    TRY(compare_headers(before, after, changed, e));
     CLEANUP(comparing_done) struct comparing c = {.buffer = malloc(SOURCE_BUFFER)};
     if (c.buffer == NULL)
         return err_set(e, ERR_NO_MEMORY, "buffer");

@@ -272,13 +272,14 @@ static bool build_levels(struct builder *b, struct refusal *r)
         TRY(pool_run(b->w->pool, to - b->from, build_part, b, r));
         for (size_t i = b->from; i < to; i++) {
             const struct part *p = t->parts[i];
-            TRY(check_outputs(b->w->arenas[0], p, r));
             for (size_t k = 0; k < p->child_count; k++)
                 TRY(add_part(b, p->children[k], &r->err));
         }
         b->from = to;
     }
     t->levels[t->level_count] = t->count;
+    for (size_t i = 0; i < t->count; i++) /* output names are known only now */
+        TRY(check_outputs(b->w->arenas[0], t->parts[i], r));
     return true;
 }
 
