@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes src/base/casefold.h: simple case folding (Unicode CaseFolding.txt, status C and S) as
 ranges. Python's own Unicode tables are the source: a simple folding is lower(upper(c)) where both
 are single code points. Run by hand when the Unicode version changes; the result is committed."""
