@@ -27,14 +27,16 @@ static bool spawn(const char *path, char *const *argv, const int fds[3], pid_t *
     return failed == 0 || err_errno(e, path);
 }
 
-/* First line of what the helper said about its failure. */
-static bool failure(int fd, struct err *e)
+/* First line of what the program said about its failure. */
+static bool failure(int fd, const char *program, struct err *e)
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(1024 * 1024);
     struct reader said = {0};
     struct err unread = {0};
     if (a == NULL || !file_read_fd(fd, 512 * 1024, a, &said, &unread))
-        return err_set(e, ERR_IO, "chancery-remote failed");
+        return err_set(e, ERR_IO, "%s failed", program);
+    if (said.left == 0)
+        return err_user(e, ERR_IO, "%s ended without a reason.", program);
     size_t end = reader_find(said, 0, "\n", 1);
     int n = (int)(end == SIZE_MAX ? said.left : end);
     if (n > ERROR_LINE)
@@ -62,8 +64,8 @@ static bool output_of(int fd, struct writer *output, struct err *e)
     return writer_ok(output, e);
 }
 
-bool helper_run(const char *const *arguments, struct reader input, struct writer *output,
-                struct err *e)
+bool helper_program(const char *program, const char *const *arguments, struct reader input,
+                    struct writer *output, int *ret_status, struct err *e)
 {
     char path[LAUNCH_PATH], *argv[ARGUMENTS + 2] = {path};
     CLEANUP(file_close) int in = -1;
@@ -76,15 +78,23 @@ bool helper_run(const char *const *arguments, struct reader input, struct writer
             return err_set(e, ERR_INTERNAL, "too many arguments");
         argv[i + 1] = (char *)(uintptr_t)arguments[i];
     }
-    TRY(launch_find("chancery-remote", path, e));
+    TRY(launch_find(program, path, e));
     TRY(file_memfd("stdin", input, &in, e));
     pid_t pid;
     int status = 0;
     TRY(spawn(path, argv, (const int[3]){in, out, said}, &pid, e));
     TRY(wait_for(pid, &status, e));
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return failure(said, e);
-    return output_of(out, output, e);
+    TRY(output_of(out, output, e));
+    *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return *ret_status == 0 || output->len > 0 || failure(said, program, e);
+}
+
+bool helper_run(const char *const *arguments, struct reader input, struct writer *output,
+                struct err *e)
+{
+    int status;
+    return helper_program("chancery-remote", arguments, input, output, &status, e) &&
+           (status == 0 || err_set(e, ERR_IO, "chancery-remote: status %d", status));
 }
 
 bool helper_stamp(const char *url, struct reader request, struct writer *answer, struct err *e)

@@ -3,10 +3,15 @@
 #define CLI_HELPER_H
 #include "base/writer.h"
 
+/* Runs a program beside ours with these arguments (NULL at the end), writes `input` to its stdin
+ * and takes its stdout. False when it could not run, or failed without a word on stdout: then with
+ * the first line of its stderr. */
+MUST_CHECK bool helper_program(const char *program, const char *const *arguments,
+                               struct reader input, struct writer *output, int *ret_status,
+                               struct err *e);
+
 /* `chancery-remote` does what needs HTTP, so that `chancery` itself starts without libcurl. */
 
-/* Runs the program beside ours with these arguments (NULL at the end), writes `input` to its
- * stdin and takes its stdout. False with the line that it said on stderr. */
 MUST_CHECK bool helper_run(const char *const *arguments, struct reader input, struct writer *output,
                            struct err *e);
 /* Posts a time-stamp request to a server; the answer is not judged. */

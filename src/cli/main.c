@@ -15,6 +15,8 @@
 
 /* clang-format off */
 static const struct command commands[] = {
+    {"init",   cmd_init,   "make a new data folder: organisation, key folder, first token"},
+    {"serve",  cmd_serve,  "run the service on a data folder until SIGTERM"},
     {"sign",   cmd_sign,   "sign a file with a key of your own, without a server"},
     {"verify", cmd_verify, "check every signature in a file, nested ones as well"},
     {"plan",   cmd_plan,   "say what would be signed, without a key"},
