@@ -14,6 +14,9 @@ struct xml_reader {
     xmlTextReaderPtr reader;
     struct xml_position error_at;
     char problem[200]; /* libxml2's first complaint; "" is none */
+    bool at_end;       /* it is about what comes after the document */
+    bool unclosed;     /* tags are open at the end of the text, which is end_at */
+    struct xml_position end_at;
     struct writer run; /* text that is being put together */
     bool has_run;
     bool has_next; /* `next` comes after a text */
@@ -42,6 +45,7 @@ static void on_complaint(void *ctx, xmlErrorPtr error)
     size_t n = strcspn(text, "\n");
     (void)snprintf(x->problem, sizeof x->problem, "The XML is not well-formed: %.*s",
                    (int)(n < r.left ? n : r.left), text);
+    x->at_end = error->code == XML_ERR_DOCUMENT_END;
     x->error_at.line = error->line > 0 ? (uint32_t)error->line : 1;
     x->error_at.column = error->int2 > 0 ? (uint32_t)error->int2 : 1;
 }
@@ -51,6 +55,11 @@ static bool complain(struct xml_reader *x, struct err *e)
     const char *what = x->problem[0] == '\0' ? "The XML is not well-formed." : x->problem;
     if (x->error_at.line == 0)
         x->error_at = x->scan.at;
+    if (x->at_end && x->unclosed)
+        return fail_at(x, x->end_at, ERR_XML,
+                       "The XML is not well-formed: the document ends, but not all of its elements "
+                       "are closed.",
+                       e);
     return fail_at(x, x->error_at, ERR_XML, what, e);
 }
 
@@ -111,6 +120,8 @@ static bool decode(struct xml_reader *x, struct reader document, struct err *e)
         TRY(reader_skip(&x->text, 3));
     }
     TRY(check_characters(x, e));
+    if (x->text.left == 0)
+        return fail_at(x, (struct xml_position){1, 1}, ERR_XML, "The document is empty.", e);
     struct reader encoding = xml_scan_encoding(x->text);
     const char *name = arena_text(x->arena, encoding);
     if (name == NULL)
@@ -137,6 +148,8 @@ static bool check_limits(struct xml_reader *x, struct err *e)
                        "A DOCTYPE is never accepted. Remove it; entities other than &amp; &lt; "
                        "&gt; &quot; &apos; do not exist here.",
                        e);
+    if (!xml_scan_starts_with(&s, "<"))
+        return fail_at(x, s.at, ERR_XML, "The XML is not well-formed: a start tag is expected.", e);
     uint32_t elements = 0, depth = 0;
     char text[100];
     for (bool found = true;;) {
@@ -146,8 +159,11 @@ static bool check_limits(struct xml_reader *x, struct err *e)
                            x->limits.attributes);
             return fail_at(x, x->tag.at, ERR_XML_LIMIT, text, e);
         }
-        if (!found)
+        if (!found) {
+            x->unclosed = depth > 0;
+            x->end_at = s.at;
             return true;
+        }
         if (x->tag.end) {
             depth -= depth > 0 ? 1 : 0;
             continue;

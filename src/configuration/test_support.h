@@ -2,6 +2,7 @@
 #ifndef CONFIGURATION_TEST_SUPPORT_H
 #define CONFIGURATION_TEST_SUPPORT_H
 #include "base/test.h"
+#include "base/writer.h"
 #include "configuration/configuration.h"
 #include <stdio.h>
 #include <string.h>
