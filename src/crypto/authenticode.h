@@ -36,7 +36,8 @@ struct spc_content {
     struct reader digest;
     struct reader content; /* whole: the CTL, or SpcIndirectDataContent */
 };
-/* The digest of the file that must equal said->digest; in the arena or borrowed. */
+/* The digest of the file that must equal said->digest; in the arena or borrowed. False with
+ * ERR_SIGNATURE: this is no signature for such a file, which its `problem` will say. */
 typedef bool (*authenticode_digest_fn)(void *ctx, struct arena *a, const struct spc_content *said,
                                        struct reader *ret, struct err *e);
 /* All signatures of a PKCS#7 blob, the outer one first, then nested ones in order. What is wrong

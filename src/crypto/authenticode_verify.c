@@ -179,7 +179,11 @@ static bool judge(struct run *r, const struct cms *c, const struct cms_signer *s
         return true;
     }
     s->content_hash = said.hash;
-    TRY(r->digest(r->ctx, r->arena, &said, &actual, e));
+    struct err refused = {0};
+    if (!r->digest(r->ctx, r->arena, &said, &actual, &refused)) {
+        *(refused.code == ERR_SIGNATURE ? why : e) = refused;
+        return refused.code == ERR_SIGNATURE;
+    }
     s->content_digest = actual;
     if (said.content_type == OID_SPC_INDIRECT_DATA && !reader_equal(actual, said.digest)) {
         err_user(why, ERR_SIGNATURE, "The file was changed after it was signed.");

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* Every format that is built. A new format is its folder and one word here and in meson.build. */
-#define FORMATS(F) F(zip) F(file)
+#define FORMATS(F) F(zip) F(powershell) F(file)
 
 /* TEXT: no magic number, so the extension decides and `probe` is not asked. ANY: takes every file.
  * FOLDS_NAMES: entries that differ only by case are refused. */

@@ -26,7 +26,7 @@ bool testkit_intact(struct testkit *kit, const struct format *f, const char *fil
                     struct reader in);
 
 /* Every cut below 4096 bytes, and one flipped bit in each of the bytes [from, to): must not
- * crash. Returns how many of the flipped files still verified, so a test can say which may. */
+ * crash. Returns how many of these files still verified, so a test can say which may. */
 size_t testkit_damage(struct testkit *kit, const struct format *f, const char *file_name,
                       struct reader in, size_t from, size_t to);
 /* Whether osslsigncode accepts the file, with no MISMATCH and nothing failed in its output, which
