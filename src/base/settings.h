@@ -24,7 +24,7 @@
     S(max_ratio,          NUMBER,  "1000",           10, 100000, "", "c", "Largest ratio of expanded to compressed bytes, judged after the first MiB.") \
     S(workers,            NUMBER,  "0",              0, 256, "",  "c", "Jobs at the same time; 0 is the number of processors.") \
     S(job_timeout,        SECONDS, "60min",          1, 86400, "", "c", "Longest run of one job.") \
-    S(job_memory,         SIZE,    "512MiB", 67108864, 1ull << 40, "", "c", "Most memory of one job.") \
+    S(job_memory,         SIZE,    "512MiB", 268435456, 1ull << 40, "", "c", "Most memory of one job.") \
     S(tsa,                LIST,    "",               0, 0, "", "cx", "Time-stamp servers, tried in this order: URL [hash=sha256] [ca=FILE]. ca: roots of its tokens, and of its TLS certificate besides those of the system.") \
     S(tsa_timeout,        SECONDS, "10s",            1, 600, "", "cx", "Longest wait for one answer of a time-stamp server.") \
     S(tsa_budget,         SECONDS, "10min",          1, 86400, "", "c", "Longest wait for time stamps within one job.") \

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "procs/launch.h"
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,6 +151,7 @@ bool child_begin(struct child *c, enum role self, int argc, char **argv, struct 
         if (c->level == 0)
             return take_argument(c, "", e);
         c->peers[ROLE_CORE].fd = CHILD_CHANNEL;
+        (void)mallopt(M_ARENA_MAX, 8); /* each reserves 64 MiB of address space */
         c->want.level = c->level;
         return sandbox_enter(&c->want, &c->report, e);
     }

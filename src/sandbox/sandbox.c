@@ -116,6 +116,8 @@ static bool drop_capabilities(uint32_t kept, struct err *e)
     return true;
 }
 
+enum { RESERVED = 1 << 30 };
+
 static bool limit(int what, uint64_t most, struct err *e)
 {
     struct rlimit now;
@@ -134,9 +136,11 @@ static bool limits(const struct profile *p, const struct sandbox_want *want, str
         TRY(limit(RLIMIT_MEMLOCK, 0, e));
     TRY(limit(RLIMIT_MSGQUEUE, 0, e));
 #ifndef CHANCERY_SANITIZED /* shadow memory is larger than any limit */
+    /* What is written counts as data; the address space also holds what malloc only reserves for
+     * its threads. Both, because shared memory is no data. */
     uint64_t memory = want->memory != 0 ? want->memory : p->memory;
     if (p->memory != 0)
-        TRY(limit(RLIMIT_AS, memory, e));
+        TRY(limit(RLIMIT_DATA, memory, e) && limit(RLIMIT_AS, memory + RESERVED, e));
 #else
     (void)want;
 #endif
