@@ -6,7 +6,7 @@
 /* What people approve and grants name: one digest over everything that was decided.
  * S = SHA-256("chancery subject 1" || fields); every field is a u32 length (little-endian) and
  * its bytes, in the order below; numbers are u64 little-endian. Anyone who has the parts can
- * compute it: `chancery approve` does. Vectors: tests/vectors/subject.json. */
+ * compute it: `chancery approve` does. Vectors: tests/vectors/subject.txt. */
 struct subject {
     struct reader organisation, request, submitter; /* ids, UTF-8 */
     struct reader artifact_sha256;
