@@ -35,14 +35,21 @@ static bool lock_folder(int folder, struct err *e)
                : err_errno(e, "lock key folder");
 }
 
-/* Keys must not reach the swap; dumps are off by the sandbox. Without the right to lock memory
- * (RLIMIT_MEMLOCK) it goes on and says so. */
+/* Keys must not reach the swap; dumps are off by the sandbox. Under a limit (RLIMIT_MEMLOCK) later
+ * allocations would fail, so it is tried: without enough room it goes on unlocked and says so. */
 static void lock_memory(void)
 {
-    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
-        log_line(LOG_WARNING, NULL,
-                 "memory is not locked (%s): raise LimitMEMLOCK, or turn swap off",
-                 strerror(errno));
+    enum { ROOM = 256 << 20 };
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) {
+        void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (room != MAP_FAILED) {
+            (void)munmap(room, ROOM);
+            return;
+        }
+        (void)munlockall();
+    }
+    log_line(LOG_WARNING, NULL,
+             "memory is not locked: raise LimitMEMLOCK to infinity, or turn swap off");
 }
 
 /* --- service ------------------------------------------------------------------------------- */
