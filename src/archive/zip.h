@@ -80,6 +80,10 @@ struct zip_packed {
  * memory sink *ret is valid until the next write to it. */
 MUST_CHECK bool zip_pack(const struct source *content, uint16_t method, struct sink *scratch,
                          struct zip_packed *ret, struct err *e);
+/* The same for the new content of an entry that is there, by its method. Where content up to
+ * DEFLATE_WHOLE differs in few places, the old stream is edited (archive/splice.h). */
+MUST_CHECK bool zip_pack_again(const struct zip *z, size_t index, const struct source *content,
+                               struct sink *scratch, struct zip_packed *ret, struct err *e);
 
 enum zip_action { ZIP_REPLACE, ZIP_ADD, ZIP_REMOVE };
 struct zip_change {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "archive/splice.h"
 #include "archive/zip_internal.h"
 #include <string.h>
 
@@ -17,6 +18,25 @@ bool zip_pack(const struct source *content, uint16_t method, struct sink *scratc
         struct source all = sink_view(scratch);
         TRY(source_slice(&all, start, scratch->used - start, &packed.data, e));
     }
+    *ret = packed;
+    return true;
+}
+
+bool zip_pack_again(const struct zip *z, size_t index, const struct source *content,
+                    struct sink *scratch, struct zip_packed *ret, struct err *e)
+{
+    const struct zip_entry *x = &z->entries[index];
+    struct zip_packed packed = {.size = content->size, .method = x->method};
+    struct splice splice = {
+        .stream = zip_stored_bytes(z, x), .size = x->size, .crc = x->crc, .content = *content};
+    enum splice_result result = SPLICE_DOES_NOT_PAY;
+    uint64_t start = scratch->used;
+    if (x->method == ZIP_DEFLATED)
+        TRY(splice_deflate(&splice, scratch, &result, &packed.crc, e));
+    if (result != SPLICE_DONE)
+        return zip_pack(content, x->method, scratch, ret, e);
+    struct source all = sink_view(scratch);
+    TRY(source_slice(&all, start, scratch->used - start, &packed.data, e));
     *ret = packed;
     return true;
 }

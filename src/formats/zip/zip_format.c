@@ -50,9 +50,12 @@ static bool extract(const struct container *c, size_t index, struct sink *out, s
 }
 
 /* What was stored stays stored: somebody may rely on its being readable in place. */
-static uint16_t method_of(const struct zip *z, const struct change *change)
+static bool pack(const struct zip *z, const struct change *change, struct sink *scratch,
+                 struct zip_packed *ret, struct err *e)
 {
-    return change->index < z->count ? z->entries[change->index].method : ZIP_DEFLATED;
+    if (change->index < z->count)
+        return zip_pack_again(z, change->index, &change->content, scratch, ret, e);
+    return zip_pack(&change->content, ZIP_DEFLATED, scratch, ret, e);
 }
 
 static bool prepare(const struct container *c, struct arena *a, struct change *change,
@@ -61,7 +64,7 @@ static bool prepare(const struct container *c, struct arena *a, struct change *c
     struct zip_packed *packed = ARENA_NEW(a, struct zip_packed);
     if (packed == NULL)
         return arena_err(e);
-    TRY(zip_pack(&change->content, method_of(c->own, change), scratch, packed, e));
+    TRY(pack(c->own, change, scratch, packed, e));
     change->prepared = packed;
     return true;
 }
@@ -72,7 +75,7 @@ static bool pack_in_memory(const struct zip *z, struct arena *a, const struct ch
     struct writer w;
     writer_init(&w, UNPREPARED_MAX);
     struct sink scratch = sink_memory(&w);
-    bool ok = zip_pack(&change->content, method_of(z, change), &scratch, ret, e);
+    bool ok = pack(z, change, &scratch, ret, e);
     if (ok && ret->method != ZIP_STORED) {
         struct reader copy = arena_bytes(a, writer_view(&w));
         ok = copy.at != NULL || arena_err(e);
