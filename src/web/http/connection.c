@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { ACCEPTS_A_TURN = 64, RATE_WINDOW_MS = 10 * 1000 };
+enum {
+    ACCEPTS_A_TURN = 64,
+    RATE_WINDOW_MS = 10 * 1000,
+    IDLE_WHEN_FULL_MS = 5 * 1000,
+};
 
 static void add_listeners(struct server *s, bool on)
 {
@@ -140,12 +144,15 @@ static void start(struct server *s, int fd, const struct sockaddr_storage *from,
         const struct sockaddr_storage *any;
         const struct sockaddr *plain;
     } at = {.any = from};
+    uint32_t slot = c->slot;
     s->arriving = c;
-    if (MHD_add_connection(s->mhd, fd, at.plain, size) != MHD_YES && s->arriving != NULL)
-        release(c); /* libmicrohttpd never took it up, but has closed it */
-    else if (s->arriving == NULL && s->slots[c->slot] == c &&
-             !loop_watch(&s->loop, &c->watch, EPOLLIN | EPOLLRDHUP | EPOLLET, &(struct err){0}))
+    if (MHD_add_connection(s->mhd, fd, at.plain, size) != MHD_YES) {
+        if (s->arriving != NULL)
+            release(c); /* libmicrohttpd never took it up, but has closed it */
+    } else if (s->slots[slot] == c &&
+               !loop_watch(&s->loop, &c->watch, EPOLLIN | EPOLLRDHUP | EPOLLET, &(struct err){0})) {
         cut(c);
+    }
     s->arriving = NULL;
 }
 
@@ -253,14 +260,23 @@ static void too_slow(struct connection *c)
     cut(c);
 }
 
+/* libmicrohttpd keeps a touched buffer of 48 KiB for each connection that has been used: when
+ * half of the connections are taken, idle ones have to go soon. */
+static int64_t idle_time(const struct server *s)
+{
+    bool full = s->in_use > s->options.connections / 2;
+    return full && s->options.idle_ms > IDLE_WHEN_FULL_MS ? IDLE_WHEN_FULL_MS : s->options.idle_ms;
+}
+
 void connections_sweep(struct server *s, int64_t now)
 {
+    int64_t idle = idle_time(s);
     for (uint32_t i = 0; i < s->options.connections; i++) {
         struct connection *c = s->slots[i];
         if (c == NULL)
             continue;
         bool head = c->exchange == NULL || c->exchange->stage == HEAD;
-        int64_t most = c->idle ? s->options.idle_ms : s->options.head_ms;
+        int64_t most = c->idle ? idle : s->options.head_ms;
         if (head && (now - c->since > most || (c->idle && s->draining)))
             cut(c);
         else if (!head && !keeps_up(c, now))
