@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/test.h"
 #include "configuration/configuration.h"
+#include "configuration/grammar.h"
 #include "configuration/test_support.h"
 #include <stdio.h>
 #include <string.h>
@@ -40,10 +41,70 @@ static void test_configuration__fixtures(void **state)
     assert_true(rows >= 120);
 }
 
+/* What formats say they can do must be in the language, or nobody could ask for it. */
+static void test_grammar__knows_what_is_built(void **state)
+{
+    (void)state;
+    for (const struct format_facts *const *f = all_format_facts; *f != NULL; f++) {
+        bool is_set = true;
+        const struct grammar_element *element = grammar_element_of((*f)->element, &is_set);
+        if (element == NULL || is_set)
+            fail_msg("%s is not in the language", (*f)->element);
+        if (element->kind == GRAMMAR_TYPED)
+            assert_int_equal(element->composite, ((*f)->can & FORMAT_COMPOSITE) != 0);
+        for (const struct directive_facts *d = (*f)->directives; d->name != NULL; d++) {
+            const struct grammar_directive *row = grammar_directive_of(d->name);
+            if (row == NULL || !grammar_allows(element, row, true))
+                fail_msg("%s is not allowed in %s", d->name, (*f)->element);
+            bool x509 = row->key == GRAMMAR_KEY_X509 || row->key == GRAMMAR_KEY_RSA;
+            assert_int_equal((d->can & DIRECTIVE_NEEDS_X509) != 0, x509);
+            assert_int_equal((d->can & DIRECTIVE_NEEDS_GPG) != 0, row->key == GRAMMAR_KEY_GPG);
+            assert_int_equal((d->can & DIRECTIVE_NEW_FILE) != 0,
+                             (row->does & GRAMMAR_NEW_FILE) != 0);
+        }
+        for (const char *const *name = (*f)->restrictions; *name != NULL; name++)
+            if (grammar_attribute_of(element->restrictions, *name) == NULL)
+                fail_msg("%s is no restriction of %s", *name, (*f)->element);
+    }
+}
+
+/* Whenever the arena is full, the answer is "no memory", never a crash or a wrong tree. */
+static void try_with(const char *name, size_t limit, bool *enough)
+{
+    static const struct parameter_value values[] = {{"version", "2.1"}};
+    struct arena *files = arena_new(4 << 20), *a = arena_new(limit);
+    struct configuration *c = NULL, *resolved = NULL;
+    struct configuration_problems problems = {0}, more = {0};
+    struct err e = {0}, f = {0};
+    assert_non_null(a);
+    bool right = configuration_parse_any(a, test_file(files, name), &c, &problems, &e);
+    if (right && !configuration_resolve(c, values, c->parameter_count, &resolved, &more, &f))
+        e = f;
+    *enough = e.code != ERR_NO_MEMORY;
+    assert_int_not_equal(e.code, ERR_INTERNAL);
+    arena_free(a);
+    arena_free(files);
+}
+
+static void test_configuration__lack_of_memory(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"good/worked-example.xml", "bad/several-problems.xml",
+                                        "good/provenance.xml", "bad/output-same-set.xml"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        bool enough = false;
+        for (size_t limit = 100; !enough && limit < (1 << 20); limit += 700)
+            try_with(names[i], limit, &enough);
+        assert_true(enough);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_configuration__fixtures),
+        cmocka_unit_test(test_grammar__knows_what_is_built),
+        cmocka_unit_test(test_configuration__lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,13 +47,16 @@ static const char *folder_of(struct arena *a, const struct configuration_match *
 }
 
 /* False when parameters are open or the name is missing. */
-static bool name_of(struct arena *a, const struct configuration_directive *d, const char **ret)
+static bool name_of(const struct outputs *o, const struct configuration_directive *d,
+                    const char **ret)
 {
     const struct template *t = configuration_attribute(d, "output-file-name");
     if (t == NULL || template_has(t, TEMPLATE_PARAMETER))
         return false;
-    const char *whole = template_join(a, t, "", file_name_mark);
-    *ret = whole == NULL ? NULL : value_trim(a, whole);
+    const char *whole = template_join(o->to.arena, t, "", file_name_mark);
+    *ret = whole == NULL ? NULL : value_trim(o->to.arena, whole);
+    if (*ret == NULL) /* a name that cannot be compared must not pass */
+        problem_add(&o->to, d->at, ERR_NO_MEMORY, "%s", err_default_text(ERR_NO_MEMORY));
     return *ret != NULL;
 }
 
@@ -92,10 +95,12 @@ static bool add_of_node(struct outputs *o, const struct configuration_node *node
     for (size_t i = 0; i < node->match_count && !problems_full(o->to.problems); i++) {
         const struct configuration_match *match = &node->matches[i];
         const char *folder = match->pattern == NULL ? NULL : folder_of(a, match);
+        if (match->pattern != NULL && folder == NULL)
+            return arena_err(o->e);
         for (size_t j = 0; j < node->directive_count; j++) {
             const struct configuration_directive *d = &node->directives[j];
             const char *name = NULL;
-            if (!name_of(a, d, &name))
+            if (!name_of(o, d, &name))
                 continue;
             check_several(o, match, d, name);
             struct output one = {node, node->parent, match, d, NULL};
@@ -112,7 +117,7 @@ static bool add_of_provenance(struct outputs *o, const struct configuration_node
                               const struct configuration_directive *d, const char *around)
 {
     const char *name = NULL;
-    if (!name_of(o->to.arena, d, &name))
+    if (!name_of(o, d, &name))
         return true;
     if (around == NULL && strstr(name, file_name_mark) != NULL) {
         problem_add(&o->to, configuration_attribute(d, "output-file-name")->at,

@@ -27,10 +27,16 @@ static bool any_does(const struct configuration_node *node, unsigned what)
 }
 
 /* The value of an attribute as far as it is known; NULL when absent or open. */
-static const char *known(struct arena *a, const struct configuration_directive *d, const char *name)
+static const char *known(const struct problem_at *to, const struct configuration_directive *d,
+                         const char *name)
 {
     const struct template *t = configuration_attribute(d, name);
-    return t == NULL || template_has(t, TEMPLATE_PARAMETER) ? NULL : template_join(a, t, "", "");
+    if (t == NULL || template_has(t, TEMPLATE_PARAMETER))
+        return NULL;
+    const char *text = template_join(to->arena, t, "", "");
+    if (text == NULL) /* a rule that cannot be checked must not count as kept */
+        problem_add(to, d->at, ERR_NO_MEMORY, "%s", err_default_text(ERR_NO_MEMORY));
+    return text;
 }
 
 /* --- order and number of directives ---------------------------------------------------------- */
@@ -49,27 +55,27 @@ static void check_order(const struct problem_at *to, const struct configuration_
     }
 }
 
-static bool same_text(struct arena *a, const struct configuration_directive *d,
+static bool same_text(const struct problem_at *to, const struct configuration_directive *d,
                       const struct configuration_directive *other, const char *attribute)
 {
-    const char *one = known(a, d, attribute), *two = known(a, other, attribute);
+    const char *one = known(to, d, attribute), *two = known(to, other, attribute);
     return one != NULL && two != NULL && strcmp(one, two) == 0;
 }
 
 static void check_pair(const struct problem_at *to, const struct configuration_directive *d,
                        const struct configuration_directive *earlier)
 {
-    struct arena *a = to->arena;
     if ((does(d) & GRAMMAR_ONCE) != 0) {
         problem_add(to, d->at, ERR_CONFIGURATION_RULE,
                     "<%s> is given twice; the first is in line %u.", d->name, earlier->at.line);
-    } else if (strcmp(d->name, "debsigs-sign") == 0 && same_text(a, d, earlier, "signature-type")) {
+    } else if (strcmp(d->name, "debsigs-sign") == 0 &&
+               same_text(to, d, earlier, "signature-type")) {
         problem_add(to, d->at, ERR_CONFIGURATION_RULE,
                     "<debsigs-sign> with the same 'signature-type' is in line %u already.",
                     earlier->at.line);
     } else if (strcmp(d->name, "authenticode-sign") == 0) {
         const struct template *append = configuration_attribute(d, "append");
-        const char *value = append == NULL ? "false" : known(a, d, "append");
+        const char *value = append == NULL ? "false" : known(to, d, "append");
         if (value != NULL && !value_boolean(value))
             problem_warn(to, d->at, ERR_CONFIGURATION_RULE,
                          "This <authenticode-sign> replaces the signature of the one in line %u. "
@@ -101,8 +107,8 @@ static void check_repeats(const struct problem_at *to, const struct configuratio
 
 static void check_sdk(const struct problem_at *to, const struct configuration_directive *d)
 {
-    const char *min = known(to->arena, d, "min-sdk-version");
-    const char *max = known(to->arena, d, "max-sdk-version");
+    const char *min = known(to, d, "min-sdk-version");
+    const char *max = known(to, d, "max-sdk-version");
     if (min != NULL && max != NULL && value_count(max) < value_count(min))
         problem_add(to, configuration_attribute(d, "max-sdk-version")->at, ERR_CONFIGURATION_RULE,
                     "'max-sdk-version' (%s) must not be smaller than 'min-sdk-version' (%s).", max,
