@@ -93,7 +93,7 @@ static bool token_stamp(struct run *r, struct reader token, const struct cms_sig
 {
     struct tsp_token t;
     struct digest_value imprint;
-    struct tsp_want want = {.tolerance = -1};
+    struct tsp_want want = {.tolerance = -1, .foreign = true};
     if (!tsp_token_hash(r->arena, token, &want.hash))
         return err_user(why, ERR_STAMP_TOKEN, "The time stamp cannot be read.");
     TRY(digest_of(want.hash, si->signature, &imprint, why));

@@ -139,21 +139,25 @@ static bool binds_certificate(struct reader attribute, bool v2, const struct cer
 }
 
 /* RFC 3161 2.4.1, RFC 5816 2.2.1: one of the two must be there, and each that is must hold. */
-static bool check_binding(const struct cms_signer *s, const struct certificate *c, struct err *e)
+static bool check_binding(const struct cms_signer *s, const struct certificate *c, bool foreign,
+                          struct err *e)
 {
     struct reader set = cms_signed_attributes(s), v1, v2;
     bool has_v1 = cms_attribute_find(set, OID_SIGNING_CERTIFICATE, &v1);
     bool has_v2 = cms_attribute_find(set, OID_SIGNING_CERTIFICATE_V2, &v2);
-    if (!has_v1 && !has_v2)
+    if (!has_v1 && !has_v2 && !foreign)
         return refuse(e, "it does not name its certificate (ESSCertID)");
     return (!has_v1 || binds_certificate(v1, false, c, e)) &&
            (!has_v2 || binds_certificate(v2, true, c, e));
 }
 
 /* RFC 3161 2.3: timeStamping is the only usage, and critical. */
-static bool check_usage(const struct certificate *c, int64_t time, struct err *e)
+static bool check_usage(const struct certificate *c, int64_t time, bool foreign, struct err *e)
 {
-    if (c->usage_count != 1 || !oid_is(c->usages[0], OID_TIME_STAMPING) || !c->usage_critical)
+    bool strict =
+        c->usage_count == 1 && oid_is(c->usages[0], OID_TIME_STAMPING) && c->usage_critical;
+    bool listed = c->usage_count > 0 && certificate_usable_for(c, OID_TIME_STAMPING);
+    if (!strict && !(foreign && listed))
         return refuse(e, "its certificate is not one for time stamps alone (critical extended key "
                          "usage timeStamping)");
     if (time < c->not_before || time > c->not_after)
@@ -231,7 +235,8 @@ bool tsp_check_token(struct arena *a, struct reader token, const struct tsp_want
         return refuse(e, "it has not exactly one signature");
     TRY(check_info(&info, want, e));
     TRY(check_signature(a, &c, &stamper, &index, e));
-    TRY(check_binding(&c.signers[0], &stamper, e) && check_usage(&stamper, info.time, e));
+    TRY(check_binding(&c.signers[0], &stamper, want->foreign, e) &&
+        check_usage(&stamper, info.time, want->foreign, e));
     t.time = info.time;
     t.not_after = stamper.not_after;
     TRY(order_certificates(a, &c, index, &t, e) && check_chain(a, want, &t, e));

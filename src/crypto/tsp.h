@@ -20,8 +20,11 @@ struct tsp_want {
     const uint8_t *nonce;       /* TSP_NONCE bytes; NULL: not checked (a token found in a file) */
     const struct reader *roots; /* DER; none: the chain is not judged and ret->trusted is false */
     size_t root_count;
-    int64_t now;                     /* seconds; genTime must be within `tolerance` of it */
-    int64_t tolerance;               /* negative: genTime is not compared */
+    int64_t now;       /* seconds; genTime must be within `tolerance` of it */
+    int64_t tolerance; /* negative: genTime is not compared */
+    /* A token found in a file that others signed: some well-known servers' certificates are not
+     * critical about their usage, and older tokens name no certificate. */
+    bool foreign;
     int64_t valid_from, valid_until; /* of the signer's certificate; both 0: not compared */
 };
 struct tsp_token {

@@ -85,6 +85,8 @@ static void test_tsp_check_token__certificate_must_be_for_stamps(void **state)
     struct reader right = kit.tsa_certificate;
     kit.tsa_certificate = testkit_certificate(kit.arena, kit.tsa_key, "Code", false);
     refused(token_at(TESTKIT_TIME), &want, "time stamps alone");
+    want.foreign = true;
+    refused(token_at(TESTKIT_TIME), &want, "time stamps alone");
     kit.tsa_certificate = right;
 }
 

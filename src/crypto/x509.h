@@ -4,7 +4,12 @@
 #include "crypto/der.h"
 #include "crypto/key.h"
 
-enum { CERTIFICATE_BYTES = 64 * 1024, CERTIFICATES_MAX = 64, USAGES_MAX = 32 };
+enum {
+    CERTIFICATE_BYTES = 64 * 1024,
+    CERTIFICATES_MAX = 64,
+    USAGES_MAX = 32,
+    BUNDLE_MAX = 2048 /* lists of roots are long */
+};
 enum { USAGE_DIGITAL_SIGNATURE = 1, USAGE_NON_REPUDIATION = 2, USAGE_CERT_SIGN = 32 };
 
 /* A parsed certificate (RFC 5280). Readers borrow the DER given; texts are in the arena. */

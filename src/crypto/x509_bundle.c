@@ -7,16 +7,24 @@
 struct list {
     struct arena *arena;
     struct reader *items;
-    size_t count;
+    size_t count, room;
 };
 
 static bool add(struct list *l, struct reader der, struct err *e)
 {
     struct certificate c;
     TRY(certificate_parse(l->arena, der, &c, e));
-    if (l->count == CERTIFICATES_MAX)
+    if (l->count == BUNDLE_MAX)
         return err_user(e, ERR_CERTIFICATE, "The file holds more than %d certificates.",
-                        CERTIFICATES_MAX);
+                        BUNDLE_MAX);
+    if (l->count == l->room) {
+        size_t room = l->room == 0 ? 8 : 2 * l->room;
+        struct reader *items = arena_grow(l->arena, l->items, l->count, room, sizeof *items);
+        if (items == NULL)
+            return arena_err(e);
+        l->items = items;
+        l->room = room;
+    }
     l->items[l->count++] = der;
     return true;
 }
@@ -79,9 +87,7 @@ static bool add_block(struct list *l, struct reader file, size_t from, size_t *r
 bool certificates_read(struct arena *a, struct reader file, struct reader **ret, size_t *ret_count,
                        struct err *e)
 {
-    struct list l = {.arena = a, .items = ARENA_ARRAY(a, CERTIFICATES_MAX, struct reader)};
-    if (l.items == NULL)
-        return arena_err(e);
+    struct list l = {.arena = a};
     if (file.left > CMS_BYTES)
         return err_user(e, ERR_CERTIFICATE, "The file is too large for certificates.");
     size_t at = reader_find(file, 0, begin, strlen(begin));

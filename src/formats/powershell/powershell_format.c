@@ -37,23 +37,44 @@ static bool open_script(struct arena *a, const struct source *in, const char *fi
     return powershell_parse(file, style, ret, e);
 }
 
-/* Without a name the style is not known: whichever has a block is the one. */
+/* Without a name the style is not known: one of each is tried. */
+static const char *const one_of_each[] = {"a.ps1", "a.ps1xml", "a.mof"};
+
+static bool parse_as(const char *name, struct reader file, struct powershell *ret)
+{
+    const struct powershell_style *style;
+    struct err not_this = {0};
+    return powershell_style_of(name, &style, &not_this) &&
+           powershell_parse(file, style, ret, &not_this);
+}
+
 static bool inspect(struct arena *a, const struct source *in, struct file_facts *ret, struct err *e)
 {
-    static const char *const one_of_each[] = {"a.ps1", "a.ps1xml", "a.mof"};
     struct file_facts facts = {0};
     struct reader file;
     TRY(load(a, in, &file, e));
     for (size_t i = 0; i < COUNT_OF(one_of_each); i++) {
-        const struct powershell_style *style;
         struct powershell p;
-        struct err not_this = {0};
-        if (powershell_style_of(one_of_each[i], &style, &not_this) &&
-            powershell_parse(file, style, &p, &not_this))
+        if (parse_as(one_of_each[i], file, &p))
             facts.signatures += p.lines.at != NULL ? 1 : 0;
     }
     *ret = facts;
     return true;
+}
+
+/* The text is the same to the byte, and a block is all that stands behind it. */
+static bool unchanged(struct arena *a, const struct source *before, const struct source *after,
+                      struct err *e)
+{
+    struct reader old, now;
+    TRY(load(a, before, &old, e) && load(a, after, &now, e));
+    for (size_t i = 0; i < COUNT_OF(one_of_each); i++) {
+        struct powershell was, is;
+        if (parse_as(one_of_each[i], old, &was) && parse_as(one_of_each[i], now, &is) &&
+            is.lines.at != NULL && !is.unfinished && reader_equal(was.text, is.text))
+            return true;
+    }
+    return err_user(e, ERR_VERIFY_CHANGED, "The text of the PowerShell file was changed.");
 }
 
 /* --- signing ---------------------------------------------------------------------------------- */
@@ -189,4 +210,5 @@ const struct format powershell_format = {
     .inspect = inspect,
     .sign = sign,
     .verify = verify,
+    .unchanged = unchanged,
 };

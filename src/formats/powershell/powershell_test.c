@@ -224,6 +224,25 @@ static void test_powershell_inspect__counts(void **state)
     assert_int_equal(facts.signatures, 0);
 }
 
+static void test_powershell_unchanged__compares_the_text(void **state)
+{
+    static const char *const names[] = {"a.psd1", "a.cdxml", "a.mof"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct err e = {0}, text = {0}, none = {0};
+        struct reader out = testkit_signed(&kit, &powershell_format, directive, names[i],
+                                           reader_text("one\n"), NULL);
+        const struct source after = source_memory(out),
+                            before = source_memory(reader_text("one\n"));
+        const struct source other = source_memory(reader_text("two\n"));
+        assert_true(powershell_format.unchanged(kit.arena, &before, &after, &e));
+        assert_true(powershell_format.unchanged(kit.arena, &after, &after, &e));
+        assert_false(powershell_format.unchanged(kit.arena, &other, &after, &text));
+        assert_int_equal(text.code, ERR_VERIFY_CHANGED);
+        assert_false(powershell_format.unchanged(kit.arena, &before, &before, &none));
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -248,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_powershell_verify__tells_what_is_wrong),
         cmocka_unit_test(test_powershell_verify__damage),
         cmocka_unit_test(test_powershell_inspect__counts),
+        cmocka_unit_test(test_powershell_unchanged__compares_the_text),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
