@@ -21,13 +21,13 @@ struct block {
     enum symbol_kind kind;
 };
 
-/* A decoded stream: its blocks, and its plain text if somebody wants it. */
+/* A decoded stream. */
 struct scan {
     struct reader stream;
     struct symbols *symbols;
     struct block *blocks;
     size_t count, room;
-    uint8_t *plain; /* NULL: only the blocks */
+    uint8_t *plain;
     uint64_t size, at;
 };
 
@@ -50,40 +50,10 @@ static bool scan_stored(struct scan *c, struct block *b)
     uint64_t from = b->data / 8, n = c->symbols->stored;
     if (n > c->size - c->at)
         return false;
-    for (uint64_t i = 0; c->plain != NULL && i < n; i++)
+    for (uint64_t i = 0; i < n; i++)
         c->plain[c->at + i] = c->stream.at[from + i];
     c->at += n;
     symbols_seek(c->symbols, b->data + n * 8);
-    return true;
-}
-
-static bool scan_codes(struct scan *c, struct block *b)
-{
-    uint8_t *plain = c->plain;
-    uint64_t at = c->at;
-    for (;;) {
-        struct symbol y;
-        uint64_t before = symbols_at(c->symbols);
-        TRY(symbols_next(c->symbols, &y));
-        if (y.literal) {
-            if (at == c->size)
-                return false;
-            if (plain != NULL)
-                plain[at] = (uint8_t)y.length;
-            at++;
-            continue;
-        }
-        if (y.length == 0) {
-            b->close = (unsigned)(symbols_at(c->symbols) - before);
-            break;
-        }
-        if (y.distance > at || y.length > c->size - at)
-            return false;
-        for (uint64_t end = at + y.length; at < end; at++)
-            if (plain != NULL)
-                plain[at] = plain[at - y.distance];
-    }
-    c->at = at;
     return true;
 }
 
@@ -113,7 +83,9 @@ static bool scan_all(struct work *w, struct scan *c)
         TRY(symbols_block(c->symbols));
         b->kind = c->symbols->kind;
         b->data = symbols_at(c->symbols);
-        TRY(b->kind == SYMBOL_STORED ? scan_stored(c, b) : scan_codes(c, b));
+        TRY(b->kind == SYMBOL_STORED
+                ? scan_stored(c, b)
+                : symbols_expand(c->symbols, c->plain, &c->at, c->size, &b->close));
         b->end = symbols_at(c->symbols);
         b->out_end = c->at;
     } while (!c->symbols->last);
@@ -305,7 +277,8 @@ static bool encode(struct work *w, struct libdeflate_compressor *c, uint64_t fro
     size_t n = libdeflate_deflate_compress(c, part.at, part.left, bytes, room);
     ret->stream = reader_over(bytes, n);
     ret->symbols = w->old.symbols;
-    return n > 0 && scan_all(w, ret);
+    ret->plain = arena_alloc(w->arena, (size_t)ret->size);
+    return n > 0 && ret->plain != NULL && scan_all(w, ret);
 }
 
 static bool write_all(struct work *w)

@@ -3,7 +3,7 @@
 
 enum { LITERALS = 288, DISTANCES = 30, END_OF_BLOCK = 256 };
 
-static uint64_t load64(const uint8_t *p, uint64_t i)
+static inline uint64_t load64(const uint8_t *p, uint64_t i)
 {
     return (uint64_t)p[i] | (uint64_t)p[i + 1] << 8 | (uint64_t)p[i + 2] << 16 |
            (uint64_t)p[i + 3] << 24 | (uint64_t)p[i + 4] << 32 | (uint64_t)p[i + 5] << 40 |
@@ -11,49 +11,49 @@ static uint64_t load64(const uint8_t *p, uint64_t i)
 }
 
 /* At least 56 bits: enough for the longest symbol, 15 + 5 + 15 + 13. */
-static inline void refill(struct symbols *s)
+static inline void refill(struct symbol_bits *b)
 {
-    if (s->next + 8 <= s->size) {
-        s->bits |= load64(s->in, s->next) << s->have;
-        s->next += (63 - s->have) >> 3;
-        s->have |= 56;
+    if (b->next + 8 <= b->size) {
+        b->bits |= load64(b->in, b->next) << b->have;
+        b->next += (63 - b->have) >> 3;
+        b->have |= 56;
         return;
     }
-    for (; s->have <= 56; s->have += 8, s->next++)
-        if (s->next < s->size)
-            s->bits |= (uint64_t)s->in[s->next] << s->have;
+    for (; b->have <= 56; b->have += 8, b->next++)
+        if (b->next < b->size)
+            b->bits |= (uint64_t)b->in[b->next] << b->have;
 }
 
-static inline uint32_t take(struct symbols *s, unsigned n)
+static inline uint32_t take(struct symbol_bits *b, unsigned n)
 {
-    uint32_t v = (uint32_t)(s->bits & ((UINT64_C(1) << n) - 1));
-    s->bits >>= n;
-    s->have -= n;
+    uint32_t v = (uint32_t)(b->bits & ((UINT64_C(1) << n) - 1));
+    b->bits >>= n;
+    b->have -= n;
     return v;
 }
 
 void symbols_start(struct symbols *s, struct reader stream)
 {
-    *s = (struct symbols){.in = stream.at, .size = stream.left};
+    *s = (struct symbols){.b = {.in = stream.at, .size = stream.left}};
 }
 
 uint64_t symbols_at(const struct symbols *s)
 {
-    return s->next * 8 - s->have;
+    return s->b.next * 8 - s->b.have;
 }
 
 void symbols_seek(struct symbols *s, uint64_t bit)
 {
-    s->next = bit / 8;
-    s->bits = 0;
-    s->have = 0;
-    refill(s);
-    (void)take(s, (unsigned)(bit % 8));
+    s->b.next = bit / 8;
+    s->b.bits = 0;
+    s->b.have = 0;
+    refill(&s->b);
+    (void)take(&s->b, (unsigned)(bit % 8));
 }
 
-static bool inside(const struct symbols *s)
+static inline bool inside(const struct symbol_bits *b)
 {
-    return symbols_at(s) <= s->size * 8;
+    return b->next <= b->size || b->next * 8 - b->have <= b->size * 8;
 }
 
 /* --- codes ------------------------------------------------------------------------------------ */
@@ -117,14 +117,14 @@ static bool build(struct symbol_code *c, const uint8_t *lengths, unsigned n, uns
 }
 
 /* Canonical, bit by bit; for codes longer than the table. */
-static bool slow(struct symbols *s, const struct symbol_code *c, unsigned *ret)
+static bool slow(struct symbol_bits *b, const struct symbol_code *c, unsigned *ret)
 {
     uint32_t code = 0, first = 0, index = 0;
     for (unsigned len = 1; len < 16; len++) {
-        code |= (uint32_t)(s->bits >> (len - 1) & 1);
+        code |= (uint32_t)(b->bits >> (len - 1) & 1);
         uint32_t count = c->count[len];
         if (code < first + count) {
-            (void)take(s, len);
+            (void)take(b, len);
             *ret = c->symbol[index + code - first];
             return true;
         }
@@ -135,12 +135,12 @@ static bool slow(struct symbols *s, const struct symbol_code *c, unsigned *ret)
     return false;
 }
 
-static inline bool decode(struct symbols *s, const struct symbol_code *c, unsigned *ret)
+static inline bool decode(struct symbol_bits *b, const struct symbol_code *c, unsigned *ret)
 {
-    unsigned entry = c->fast[s->bits & ((1u << c->fast_bits) - 1)];
+    unsigned entry = c->fast[b->bits & ((1u << c->fast_bits) - 1)];
     if (entry == 0)
-        return slow(s, c, ret);
-    (void)take(s, entry & 15);
+        return slow(b, c, ret);
+    (void)take(b, entry & 15);
     *ret = entry >> 4;
     return true;
 }
@@ -165,16 +165,16 @@ static bool read_lengths(struct symbols *s, uint8_t *lengths, unsigned n)
     for (unsigned i = 0; i < n;) {
         unsigned symbol, repeat = 1;
         uint8_t value = 0;
-        refill(s);
-        if (!decode(s, &s->lengths, &symbol) || !inside(s))
+        refill(&s->b);
+        if (!decode(&s->b, &s->lengths, &symbol) || !inside(&s->b))
             return false;
         if (symbol == 16) {
             if (i == 0)
                 return false;
             value = lengths[i - 1];
-            repeat = 3 + take(s, 2);
+            repeat = 3 + take(&s->b, 2);
         } else if (symbol > 16) {
-            repeat = symbol == 17 ? 3 + take(s, 3) : 11 + take(s, 7);
+            repeat = symbol == 17 ? 3 + take(&s->b, 3) : 11 + take(&s->b, 7);
         } else {
             value = (uint8_t)symbol;
         }
@@ -192,12 +192,13 @@ static bool dynamic_codes(struct symbols *s)
                                       11, 4,  12, 3, 13, 2, 14, 1, 15};
     uint8_t lengths[286 + DISTANCES + 1] = {0};
     s->fixed_ready = false;
-    unsigned literals = 257 + take(s, 5), distances = 1 + take(s, 5), codes = 4 + take(s, 4);
+    unsigned literals = 257 + take(&s->b, 5), distances = 1 + take(&s->b, 5),
+             codes = 4 + take(&s->b, 4);
     if (literals > 286 || distances > DISTANCES)
         return false;
     for (unsigned i = 0; i < codes; i++) {
-        refill(s);
-        lengths[order[i]] = (uint8_t)take(s, 3);
+        refill(&s->b);
+        lengths[order[i]] = (uint8_t)take(&s->b, 3);
     }
     TRY(build(&s->lengths, lengths, 19, 7, true));
     for (unsigned i = 0; i < 19; i++)
@@ -211,28 +212,28 @@ static bool dynamic_codes(struct symbols *s)
 
 static bool stored_header(struct symbols *s)
 {
-    (void)take(s, s->have % 8);
-    refill(s);
-    uint32_t len = take(s, 16), check = take(s, 16);
+    (void)take(&s->b, s->b.have % 8);
+    refill(&s->b);
+    uint32_t len = take(&s->b, 16), check = take(&s->b, 16);
     s->stored = len;
-    return (len ^ check) == 0xffff && symbols_at(s) + (uint64_t)len * 8 <= s->size * 8;
+    return (len ^ check) == 0xffff && symbols_at(s) + (uint64_t)len * 8 <= s->b.size * 8;
 }
 
 bool symbols_block(struct symbols *s)
 {
-    refill(s);
-    s->last = take(s, 1) != 0;
-    unsigned kind = take(s, 2);
-    if (kind == 3 || !inside(s))
+    refill(&s->b);
+    s->last = take(&s->b, 1) != 0;
+    unsigned kind = take(&s->b, 2);
+    if (kind == 3 || !inside(&s->b))
         return false;
     s->kind = (enum symbol_kind)kind;
     bool ok = kind == SYMBOL_STORED  ? stored_header(s)
               : kind == SYMBOL_FIXED ? fixed_codes(s)
                                      : dynamic_codes(s);
-    return ok && inside(s);
+    return ok && inside(&s->b);
 }
 
-bool symbols_next(struct symbols *s, struct symbol *ret)
+static inline bool next(struct symbol_bits *b, const struct symbols *s, struct symbol *ret)
 {
     /* clang-format off */
     static const uint16_t length_base[29] = {3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31,
@@ -243,24 +244,58 @@ bool symbols_next(struct symbols *s, struct symbol *ret)
         193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
     /* clang-format on */
     unsigned symbol, far;
-    refill(s);
-    if (!decode(s, &s->lengths, &symbol))
+    refill(b);
+    if (!decode(b, &s->lengths, &symbol))
         return false;
     if (symbol < END_OF_BLOCK) {
         *ret = (struct symbol){.length = (uint16_t)symbol, .literal = true};
-        return inside(s);
+        return inside(b);
     }
     if (symbol == END_OF_BLOCK) {
         *ret = (struct symbol){0};
-        return inside(s);
+        return inside(b);
     }
     symbol -= 257;
     if (symbol >= COUNT_OF(length_base))
         return false;
-    unsigned length = length_base[symbol] + take(s, length_bits[symbol]);
-    if (!decode(s, &s->distances, &far) || far >= COUNT_OF(distance_base))
+    unsigned length = length_base[symbol] + take(b, length_bits[symbol]);
+    if (!decode(b, &s->distances, &far) || far >= COUNT_OF(distance_base))
         return false;
-    unsigned distance = distance_base[far] + take(s, far < 2 ? 0 : far / 2 - 1);
+    unsigned distance = distance_base[far] + take(b, far < 2 ? 0 : far / 2 - 1);
     *ret = (struct symbol){.length = (uint16_t)length, .distance = (uint16_t)distance};
-    return inside(s);
+    return inside(b);
+}
+
+bool symbols_next(struct symbols *s, struct symbol *ret)
+{
+    return next(&s->b, s, ret);
+}
+
+bool symbols_expand(struct symbols *s, uint8_t *plain, uint64_t *at, uint64_t size,
+                    unsigned *ret_close)
+{
+    struct symbol_bits b = s->b; /* in registers: stores to plain might otherwise change it */
+    uint64_t to = *at;
+    for (;;) {
+        struct symbol y;
+        uint64_t before = b.next * 8 - b.have;
+        TRY(next(&b, s, &y));
+        if (y.literal) {
+            if (to == size)
+                return false;
+            plain[to++] = (uint8_t)y.length;
+            continue;
+        }
+        if (y.length == 0) {
+            *ret_close = (unsigned)(b.next * 8 - b.have - before);
+            break;
+        }
+        if (y.distance > to || y.length > size - to)
+            return false;
+        for (uint64_t end = to + y.length; to < end; to++)
+            plain[to] = plain[to - y.distance];
+    }
+    s->b = b;
+    *at = to;
+    return true;
 }

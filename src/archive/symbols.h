@@ -15,12 +15,15 @@ struct symbol_code {
 };
 enum symbol_kind { SYMBOL_STORED = 0, SYMBOL_FIXED = 1, SYMBOL_DYNAMIC = 2 };
 
-struct symbols {
+struct symbol_bits {
     const uint8_t *in;
     uint64_t size; /* bytes */
     uint64_t next; /* byte that goes into `bits` next; past the end there are zeros */
     uint64_t bits;
     unsigned have;
+};
+struct symbols {
+    struct symbol_bits b;
     enum symbol_kind kind; /* of the block */
     bool last, fixed_ready;
     uint32_t stored; /* bytes of a stored block */
@@ -39,4 +42,8 @@ struct symbol {
     bool literal; /* then length is the byte */
 };
 MUST_CHECK bool symbols_next(struct symbols *s, struct symbol *ret);
+/* The whole rest of a Huffman block into plain[*at...size); *at moves on. *ret_close is the length
+ * of the end-of-block code. */
+MUST_CHECK bool symbols_expand(struct symbols *s, uint8_t *plain, uint64_t *at, uint64_t size,
+                               unsigned *ret_close);
 #endif

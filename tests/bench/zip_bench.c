@@ -46,6 +46,28 @@ static void finish(struct digest *d, struct err *e)
     must(digest_end(d, &sum, e), e);
 }
 
+/* One entry with a few bytes changed and 8 KiB appended, packed anew or by editing its stream. */
+static double pack(const struct source *in, const char *folder, bool again)
+{
+    struct err e = {0};
+    struct zip *z;
+    struct zip_packed packed;
+    struct arena *a = arena_new(256 * 1024 * 1024);
+    int fd = file(folder, "packed", O_RDWR | O_CREAT | O_TRUNC);
+    struct sink k = sink_file(fd, 0, UINT64_MAX / 4);
+    must(zip_open(a, in, 0, NULL, &z, &e) && zip_extract(z, 0, &k, &e), &e);
+    must(sink_patch(&k, 216, "checksum", 8, &e) && sink_zeros(&k, 8192, &e), &e);
+    struct source content = sink_view(&k);
+    double started = cpu();
+    must(again ? zip_pack_again(z, 0, &content, &k, &packed, &e)
+               : zip_pack(&content, ZIP_DEFLATED, &k, &packed, &e),
+         &e);
+    double ret = cpu() - started;
+    arena_free(a);
+    (void)close(fd);
+    return ret;
+}
+
 static double copy(const struct source *in, const char *folder)
 {
     struct err e = {0};
@@ -105,7 +127,7 @@ static double median(double *list, size_t n)
 int main(int argc, char **argv)
 {
     enum { MOST = 99 };
-    double copies[MOST], touches[MOST], ratios[MOST];
+    double copies[MOST], touches[MOST], ratios[MOST], full[MOST], edited[MOST], saved[MOST];
     struct err e = {0};
     struct source in;
     if (argc < 3)
@@ -118,9 +140,14 @@ int main(int argc, char **argv)
         copies[i] = copy(&in, argv[2]);
         touches[i] = touch(&in, argv[2], 0);
         ratios[i] = touches[i] / copies[i];
+        full[i] = pack(&in, argv[2], false);
+        edited[i] = pack(&in, argv[2], true);
+        saved[i] = edited[i] / full[i];
     }
-    printf("{\"bytes\": %llu, \"hashAndCopy\": %.4f, \"oneEntry\": %.4f, \"ratio\": %.3f}\n",
+    printf("{\"bytes\": %llu, \"hashAndCopy\": %.4f, \"oneEntry\": %.4f, \"ratio\": %.3f, "
+           "\"compress\": %.4f, \"splice\": %.4f, \"spliceRatio\": %.3f}\n",
            (unsigned long long)in.size, median(copies, rounds), median(touches, rounds),
-           median(ratios, rounds));
+           median(ratios, rounds), median(full, rounds), median(edited, rounds),
+           median(saved, rounds));
     return 0;
 }
