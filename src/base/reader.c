@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "base/reader.h"
+#include <endian.h>
 #include <string.h>
 
 struct reader reader_over(const void *data, size_t len)
@@ -108,6 +109,19 @@ bool reader_equal_secret(struct reader a, struct reader b)
 bool reader_starts_with(struct reader r, const void *prefix, size_t n)
 {
     return r.left >= n && (n == 0 || memcmp(r.at, prefix, n) == 0);
+}
+
+uint64_t reader_sum32le(struct reader *r)
+{
+    uint64_t sum = 0;
+    for (; r->left >= 8; r->left -= 8) {
+        uint64_t v;
+        memcpy(&v, r->at, sizeof v);
+        v = le64toh(v);
+        sum += (v & UINT32_MAX) + (v >> 32);
+        r->at += 8;
+    }
+    return sum;
 }
 
 int reader_order(struct reader a, struct reader b)

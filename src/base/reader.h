@@ -37,6 +37,8 @@ MUST_CHECK bool reader_equal_text(struct reader a, const char *text);
 /* Time depends on the lengths only. */
 MUST_CHECK bool reader_equal_secret(struct reader a, struct reader b);
 MUST_CHECK bool reader_starts_with(struct reader r, const void *prefix, size_t n);
+/* Takes as many whole 8 bytes as there are and sums them as 32-bit little-endian words. */
+uint64_t reader_sum32le(struct reader *r);
 /* memcmp order, then length. */
 int reader_order(struct reader a, struct reader b);
 /* Offset of the first needle at or after `from`, or SIZE_MAX. */

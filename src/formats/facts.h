@@ -5,7 +5,13 @@
 #include <stdint.h>
 
 /* Every format that is built. A new format is its folder and one word here and in meson.build. */
-#define FORMATS(F) F(zip) F(powershell) F(file)
+/* clang-format off */
+#define FORMATS(F) \
+    F(zip) \
+    F(pe) \
+    F(powershell) \
+    F(file)
+/* clang-format on */
 
 /* TEXT: no magic number, so the extension decides and `probe` is not asked. ANY: takes every file.
  * FOLDS_NAMES: entries that differ only by case are refused. */
