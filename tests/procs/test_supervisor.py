@@ -265,6 +265,12 @@ class Supervisor(unittest.TestCase):
         self.assertEqual(os.stat(os.path.join(s.data, "key")).st_uid, 0)
         self.assertTrue(owners)
 
+    def test_weak_only_when_it_is_written(self):
+        s = self.s.start(settings="sandbox = weak\n")
+        self.assertRegex(s.ask("/level"), r"^weak, \d+ system calls")
+        self.assertNotIn("Landlock", s.ask("/level"))
+        self.assertEqual(s.ask("/worker/0"), "worker 0 status 0")
+
     def test_full_without_users_is_refused(self):
         self.refused(2, "Sandbox level full needs users", settings="sandbox = full\n")
 
