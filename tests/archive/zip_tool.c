@@ -89,7 +89,6 @@ static bool read_change(const struct zip *z, char ***argv, struct sink *scratch,
 {
     char **a = *argv;
     struct source content;
-    uint16_t method = ZIP_DEFLATED;
     *ret = (struct zip_change){.index = SIZE_MAX};
     if (strcmp(a[0], "remove") == 0) {
         ret->action = ZIP_REMOVE;
@@ -101,10 +100,10 @@ static bool read_change(const struct zip *z, char ***argv, struct sink *scratch,
     ret->action = adds ? ZIP_ADD : ZIP_REPLACE;
     ret->path = adds ? a[1] : NULL;
     ret->index = number(adds ? a[3] : a[1]);
-    if (!adds && ret->index < z->count)
-        method = z->entries[ret->index].method;
     *argv = adds ? &a[4] : &a[3];
-    return open_input(a[2], &content, e) && zip_pack(&content, method, scratch, &ret->packed, e);
+    TRY(open_input(a[2], &content, e));
+    return adds ? zip_pack(&content, ZIP_DEFLATED, scratch, &ret->packed, e)
+                : zip_pack_again(z, ret->index, &content, scratch, &ret->packed, e);
 }
 
 static bool repack(int argc, char **argv, struct err *e)

@@ -146,6 +146,26 @@ class Zip(unittest.TestCase):
         theirs("zip", "-qr", self.path("x.zip"), ".", cwd=self.tree)
         self.accept(self.path("x.zip"))
 
+    def test_edited_streams(self):
+        """Content that was signed: its stream is edited, not compressed again."""
+        for level in "169":
+            path, out = self.path(level + ".zip"), self.path(level + "-signed.zip")
+            theirs("zip", "-qr", "-" + level, path, ".", cwd=self.tree)
+            index = {n: i for i, n in enumerate(listed(path))}
+            signed, changes = dict(self.files), []
+            for name in ("sub/b.dll", "random.bin", "a.txt"):
+                data = bytearray(self.files[name])
+                data[100:108] = b"checksum"
+                signed[name] = bytes(data) + random.Random(7).randbytes(3000)
+                content = self.path("content-%d" % index[name])
+                with open(content, "wb") as f:
+                    f.write(signed[name])
+                changes.append(("replace", index[name], content))
+            changes.sort(key=lambda c: c[1])
+            ours("repack", path, out, self.path("scratch"), *[x for c in changes for x in c])
+            ours("compare", path, out, *[c[1] for c in changes])
+            self.verify(out, signed, path)
+
     def test_info_zip_stored_without_folders(self):
         theirs("zip", "-qr0D", self.path("x.zip"), ".", cwd=self.tree)
         self.accept(self.path("x.zip"))
