@@ -65,8 +65,9 @@ static const char *embedding(const struct format_facts *f)
     return NULL;
 }
 
-static bool default_configuration(struct offline *o, const char *hash, struct reader *ret,
-                                  struct err *e)
+/* The same tree that the language gives for one element with one directive, made by hand: reading
+ * it from XML would load libxml2 for every small file. */
+static bool default_configuration(struct offline *o, const char *hash, struct err *e)
 {
     struct arena *a = o->cli->arena;
     const struct format *f = examine_detect(a, &o->artifact.in, o->artifact.name, e);
@@ -78,15 +79,32 @@ static bool default_configuration(struct offline *o, const char *hash, struct re
                         "\"%.200s\" is %s, which takes no signature of its own. Say with --config "
                         "what is to be signed.",
                         o->path, f == NULL ? "of a type that is not known" : f->facts->title);
-    const char *text = arena_format(
-        a,
-        "<artifact-configuration xmlns=\"http://signpath.io/artifact-configuration/v1\">"
-        "<%s><%s%s%s%s/></%s></artifact-configuration>",
-        f->facts->element, directive, hash != NULL ? " hash-algorithm=\"" : "",
-        hash != NULL ? hash : "", hash != NULL ? "\"" : "", f->facts->element);
-    if (text == NULL)
+    struct configuration *c = ARENA_NEW(a, struct configuration);
+    struct configuration_node *node = ARENA_NEW(a, struct configuration_node);
+    struct configuration_match *match = ARENA_NEW(a, struct configuration_match);
+    struct configuration_directive *d = ARENA_NEW(a, struct configuration_directive);
+    struct configuration_attribute *attribute = ARENA_NEW(a, struct configuration_attribute);
+    struct template_piece *piece = ARENA_NEW(a, struct template_piece);
+    if (c == NULL || node == NULL || match == NULL || d == NULL || attribute == NULL ||
+        piece == NULL)
         return arena_err(e);
-    *ret = reader_text(text);
+    *piece = (struct template_piece){TEMPLATE_LITERAL, hash};
+    *attribute = (struct configuration_attribute){
+        .name = "hash-algorithm", .value = {.source = hash, .pieces = piece, .count = 1}};
+    *match = (struct configuration_match){.min = 1, .max = 1};
+    *d = (struct configuration_directive){.name = directive,
+                                          .facts = directive_facts_of(f->facts, directive),
+                                          .attributes = attribute,
+                                          .attribute_count = hash != NULL};
+    *node = (struct configuration_node){.kind = CONFIGURATION_TYPED,
+                                        .element = f->facts->element,
+                                        .facts = f->facts,
+                                        .matches = match,
+                                        .match_count = 1,
+                                        .directives = d,
+                                        .directive_count = 1};
+    *c = (struct configuration){.arena = a, .root = node, .resolved = true};
+    o->artifact.configuration = c;
     return true;
 }
 
@@ -114,12 +132,12 @@ static bool split_parameters(struct arena *a, const struct option_list *list,
 static bool take_problems(const struct cli *c, const char *config,
                           const struct configuration_problems *p, bool ok, struct refusal *r)
 {
-    size_t shown = 0;
+    size_t errors = 0;
     for (size_t i = 0; i < p->count; i++) {
         const struct configuration_problem *x = &p->list[i];
         if (x->warning)
             cli_say(c, "%s:%u:%u: warning: %s", config, x->at.line, x->at.column, x->text);
-        else if (shown++ > 0) /* the first one is the refusal */
+        else if (errors++ > 0) /* the first one is the refusal */
             cli_say(c, "%s:%u:%u: %s", config, x->at.line, x->at.column, x->text);
         else
             (void)refusal_at(r, NULL, x->at.line, x->at.column);
@@ -131,15 +149,14 @@ static bool read_configuration(struct offline *o, const char *config, struct rea
                                const struct option_list *parameters, struct refusal *r)
 {
     struct arena *a = o->cli->arena;
-    const char *shown = config != NULL ? config : "(built in)";
     struct configuration *parsed = NULL, *resolved = NULL;
     struct configuration_problems on_parse = {0}, on_resolve = {0};
     struct parameter_value *values = NULL;
-    TRY(take_problems(o->cli, shown, &on_parse,
+    TRY(take_problems(o->cli, config, &on_parse,
                       configuration_parse(a, xml, &parsed, &on_parse, &r->err), r));
     TRY(split_parameters(a, parameters, &values, &r->err));
     TRY(take_problems(
-        o->cli, shown, &on_resolve,
+        o->cli, config, &on_resolve,
         configuration_resolve(parsed, values, parameters->count, &resolved, &on_resolve, &r->err),
         r));
     o->artifact.configuration = resolved;
@@ -156,11 +173,11 @@ bool offline_open(struct offline *o, const char *input, const char *config,
     o->artifact.name = offline_name(input);
     TRY(offline_open_file(input, &o->input, e));
     TRY(source_file(o->input, &o->artifact.in, e));
-    if (config != NULL)
-        TRY(offline_read(o->cli, config, &xml, e));
+    if (config == NULL)
+        TRY(default_configuration(o, hash, e));
     else
-        TRY(default_configuration(o, hash, &xml, e));
-    TRY(read_configuration(o, config, xml, parameters, r));
+        TRY(offline_read(o->cli, config, &xml, e) &&
+            read_configuration(o, config, xml, parameters, r));
     long processors =
         o->artifact.configuration->root->child_count > 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
     TRY(pool_new(processors < 1 ? 1 : (unsigned)processors, &o->pool, e));
