@@ -40,7 +40,8 @@ typedef bool (*db_fn)(struct db_tx *tx, void *ctx, struct err *e);
 
 /* Runs fn on the one writer thread, in order of arrival, several callers to a commit; returns
  * when its group is durable (or fn was undone). crash rows around the commit: `at`. On false
- * nothing of fn is in the database, but for ERR_DB_UNKNOWN: PostgreSQL went away during COMMIT. */
+ * nothing of fn is in the database, but for ERR_DB_UNKNOWN: PostgreSQL went away during COMMIT, or
+ * the disk took all of it but failed to sync. */
 MUST_CHECK bool db_write(struct db *db, enum crashpoint at, db_fn fn, void *ctx, struct err *e);
 /* Runs fn on this thread over one consistent snapshot; writing fails. */
 MUST_CHECK bool db_read(struct db *db, db_fn fn, void *ctx, struct err *e);
