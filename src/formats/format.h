@@ -58,7 +58,7 @@ struct container {
 struct change {
     size_t index;
     const char *path; /* of an added entry */
-    size_t like;      /* added: index of the entry it belongs to, for time and attributes; SIZE_MAX */
+    size_t like; /* added: index of the entry it belongs to, for time and attributes; SIZE_MAX */
     struct source content;
     void *prepared; /* by `prepare`, or NULL */
 };
@@ -95,8 +95,8 @@ struct format {
     /* The container with these changes, sorted by index; all else byte for byte as it was. */
     bool (*repack)(const struct container *c, const struct change *changes, size_t count,
                    struct sink *out, struct err *e);
-    /* Nothing differs but the contents of the entries marked in `changed` (one flag for each entry of
-     * `before`), entries added at the end, and the format's own signature entries. */
+    /* Nothing differs but the contents of the entries marked in `changed` (one flag for each entry
+     * of `before`), entries added at the end, and the format's own signature entries. */
     bool (*compare)(const struct container *before, const struct container *after,
                     const bool *changed, struct err *e);
     /* Whether signing this container adds or rewrites that entry (META-INF/X.SF). NULL: none. */

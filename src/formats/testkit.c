@@ -134,6 +134,12 @@ size_t testkit_damage(struct testkit *kit, const struct format *f, const char *f
     return accepted;
 }
 
+bool testkit_has_osslsigncode(void)
+{
+    return testkit_run("osslsigncode --version | "
+                       "grep -E 'osslsigncode (2\\.([6-9]|[1-9][0-9])|[3-9])'");
+}
+
 bool testkit_osslsigncode(struct testkit *kit, const char *name, struct reader file)
 {
     testkit_write(name, file);

@@ -30,6 +30,8 @@ bool testkit_intact(struct testkit *kit, const struct format *f, const char *fil
 size_t testkit_damage(struct testkit *kit, const struct format *f, const char *file_name,
                       struct reader in, size_t from, size_t to);
 /* Whether osslsigncode accepts the file, with no MISMATCH and nothing failed in its output, which
- * its exit status alone does not tell. `name` decides the type. Check testkit_has() before. */
+ * its exit status alone does not tell. `name` decides the type. Ask testkit_has_osslsigncode()
+ * before. */
+MUST_CHECK bool testkit_has_osslsigncode(void); /* 2.6 or newer: Debian's own knows no scripts */
 MUST_CHECK bool testkit_osslsigncode(struct testkit *kit, const char *name, struct reader file);
 #endif

@@ -60,7 +60,7 @@ static void test_powershell__every_encoding_line_end_and_extension(void **state)
     static const char *const names[] = {"a.ps1",  "b.PSM1",  "c.psd1", "d.ps1xml",
                                         "e.psc1", "f.cdxml", "g.mof"};
     (void)state;
-    if (!testkit_has("osslsigncode"))
+    if (!testkit_has_osslsigncode())
         skip();
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         for (enum form form = PLAIN; form < FORMS; form++)

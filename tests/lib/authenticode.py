@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signing with the offline command line and looking at the result with osslsigncode.
+
+    with authenticode.Bench() as b: b.sign(IN, OUT, tsa=True); b.accepted(OUT); b.valid(OUT)
+Programs come from CHANCERY_BIN (else build/bin of the checkout).
+"""
+import base64
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import tsa
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAMS = os.environ.get("CHANCERY_BIN", os.path.join(ROOT, "build/bin"))
+
+
+def new_enough():
+    """osslsigncode 2.5, which Debian 12 has itself, knows no scripts and no packages."""
+    try:
+        said = subprocess.run(["osslsigncode", "--version"], capture_output=True, text=True).stdout
+    except OSError:
+        return False
+    version = re.search(r"osslsigncode (\d+)\.(\d+)", said)
+    return version is not None and (int(version[1]), int(version[2])) >= (2, 6)
+
+
+class Bench:
+    def __init__(self, key="rsa:2048", options=()):
+        self.folder = tempfile.mkdtemp(prefix="chancery-authenticode-")
+        self.key, self.certificate = self.path("key.pem"), self.path("certificate.pem")
+        done = subprocess.run(["openssl", "req", "-x509", "-newkey", key, *options, "-nodes", "-keyout", self.key,
+                               "-out", self.certificate, "-days", "3650", "-subj", "/O=Tests/CN=Signer", "-addext",
+                               "extendedKeyUsage=critical,codeSigning", "-addext", "keyUsage=critical,digitalSignature"],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        self.tsa = tsa.Tsa()
+
+    def __enter__(self):
+        self.tsa.__enter__()
+        self.tsa_roots = self.tsa.ca
+        return self
+
+    def __exit__(self, *what):
+        self.tsa.__exit__(*what)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def put(self, name, data):
+        with open(self.path(name), "wb") as f:
+            f.write(data)
+        return self.path(name)
+
+    def chancery(self, *args):
+        return subprocess.run([os.path.join(PROGRAMS, "chancery"), *map(str, args)], capture_output=True, timeout=600)
+
+    def sign(self, source, output, hash_name="sha256", stamp=False, options=()):
+        done = self.chancery("sign", "--key", self.key, "--cert", self.certificate, "--hash", hash_name, "--force",
+                             *(["--tsa", self.tsa.url] if stamp else []), *options, "-o", output, source)
+        if done.returncode != 0:
+            raise AssertionError("%s: exit %d: %s" % (source, done.returncode, done.stderr.decode(errors="replace")))
+
+    def refused(self, source):
+        """The sentence, or None when it was signed."""
+        done = self.chancery("sign", "--key", self.key, "--cert", self.certificate, "--force", "-o",
+                             self.path("refused"), source)
+        return None if done.returncode == 0 else done.stderr.decode(errors="replace")
+
+    def valid(self, path, roots=None, stamp_roots=None):
+        """What our own verify says."""
+        done = self.chancery("verify", "--ca", roots or self.certificate, "--tsa-ca", stamp_roots or self.tsa_roots, path)
+        if done.returncode not in (0, 1, 2):
+            raise AssertionError("%s: exit %d: %s" % (path, done.returncode, done.stderr.decode(errors="replace")))
+        return done.returncode == 0
+
+    def accepted(self, path, roots=None, stamp_roots=None):
+        """What osslsigncode says. Its exit status is not enough: one good nested signature hides a bad one."""
+        done = subprocess.run(["osslsigncode", "verify", "-ignore-crl", "-CAfile", roots or self.certificate,
+                               "-TSA-CAfile", stamp_roots or self.tsa_roots, "-in", path], capture_output=True, timeout=300)
+        output = (done.stdout + done.stderr).decode(errors="replace")
+        return done.returncode == 0 and "MISMATCH" not in output and "verification: failed" not in output
+
+
+def script_message(data):
+    """The PKCS#7 message in the block of a signed PowerShell file, or None."""
+    encoding = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}.get(data[:2], "latin-1")
+    lines = data.decode(encoding).replace("\r", "").split("\n")
+    begins = [i for i, line in enumerate(lines) if "SIG # Begin signature block" in line]
+    if not begins:
+        return None
+    block = lines[begins[0] + 1:]
+    block = block[:[i for i, line in enumerate(block) if "SIG # End signature block" in line][0]]
+    return base64.b64decode("".join(re.sub(r"^(# |<!-- |/\* )|( -->| \*/)$", "", line) for line in block))
