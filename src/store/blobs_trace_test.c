@@ -40,6 +40,8 @@ static int inode_count;
 static int inode_of[MOST_FDS]; /* inode + 1 of an open file */
 static bool recording;
 static int fail_fsync; /* the n-th from now on fails */
+/* What a system may lack: /proc, the capability for AT_EMPTY_PATH, unnamed files. */
+static bool no_proc, no_empty_path, no_unnamed;
 
 static struct op *record(enum op_kind kind, int inode)
 {
@@ -68,10 +70,17 @@ int openat(int folder, const char *path, int flags, ...)
     va_start(ap, flags);
     unsigned mode = (flags & (O_CREAT | __O_TMPFILE)) != 0 ? va_arg(ap, unsigned) : 0;
     va_end(ap);
+    bool unnamed = (flags & O_TMPFILE) == O_TMPFILE;
+    if (no_unnamed && unnamed) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
     int fd = (int)syscall(SYS_openat, folder, path, flags, mode);
-    if (recording && fd >= 0 && (flags & O_TMPFILE) == O_TMPFILE) {
+    if (recording && fd >= 0 && (unnamed || (flags & O_CREAT) != 0)) {
         assert_true(fd < MOST_FDS && inode_count < MOST_INODES);
         inode_of[fd] = ++inode_count;
+        if (!unnamed)
+            path_below(folder, path, record(NAME, inode_of[fd] - 1)->path);
     }
     return fd;
 }
@@ -122,15 +131,31 @@ int mkdirat(int folder, const char *name, mode_t mode)
     return code;
 }
 
+static int inode_named(int folder, const char *name)
+{
+    char path[PATH_TEXT];
+    path_below(folder, name, path);
+    for (size_t i = op_count; i > 0; i--)
+        if (ops[i - 1].kind == NAME && strcmp(ops[i - 1].path, path) == 0)
+            return ops[i - 1].inode;
+    return -1;
+}
+
 int linkat(int from, const char *name, int folder, const char *to, int flags)
 {
+    if ((no_proc && from == AT_FDCWD) || (no_empty_path && name[0] == '\0')) {
+        errno = ENOENT;
+        return -1;
+    }
     int code = (int)syscall(SYS_linkat, from, name, folder, to, flags);
-    int fd = from;
     if (recording && code == 0) {
+        int fd = from;
         if (from == AT_FDCWD)
             assert_int_equal(sscanf(name, "/proc/self/fd/%d", &fd), 1);
-        assert_true(inode_of[fd] != 0);
-        path_below(folder, to, record(NAME, inode_of[fd] - 1)->path);
+        bool named = from != AT_FDCWD && name[0] != '\0';
+        int inode = named ? inode_named(from, name) : inode_of[fd] - 1;
+        assert_true(inode >= 0);
+        path_below(folder, to, record(NAME, inode)->path);
     }
     return code;
 }
@@ -233,6 +258,12 @@ static bool content_safe(const struct image *m, const struct op *blob)
     return true;
 }
 
+/* Not a temporary name. */
+static bool is_blob(const struct op *op)
+{
+    return op->inode >= 0 && strlen(strrchr(op->path, '/')) == 65;
+}
+
 static bool images_hold(const char *root, size_t upto)
 {
     struct image m = {.root = root};
@@ -244,8 +275,7 @@ static bool images_hold(const char *root, size_t upto)
     for (unsigned lost = 0; lost < 1u << open_names; lost++) {
         for (size_t i = 0; i < m.name_count; i++) {
             const struct op *blob = m.names[i].op;
-            if (blob->inode >= 0 && reachable(&m, blob->path, lost) != NULL &&
-                !content_safe(&m, blob))
+            if (is_blob(blob) && reachable(&m, blob->path, lost) != NULL && !content_safe(&m, blob))
                 return false;
         }
         for (size_t i = 0; i < upto; i++)
@@ -306,10 +336,16 @@ static void finish(struct blobs *b, const char *root)
     assert_int_equal(system(command), 0);
 }
 
-static void test_blobs__no_power_loss_leaves_a_wrong_blob(void **state)
+static void lack(bool proc, bool empty_path, bool unnamed)
+{
+    no_proc = proc;
+    no_empty_path = empty_path;
+    no_unnamed = unnamed;
+}
+
+static void put_four(void)
 {
     char root[32] = "/tmp/chytraceXXXXXX";
-    (void)state;
     assert_non_null(mkdtemp(root));
     struct blobs *b = start(root);
     assert_true(put(b, root, "the first artifact"));
@@ -319,6 +355,24 @@ static void test_blobs__no_power_loss_leaves_a_wrong_blob(void **state)
     assert_true(op_count > 20);
     assert_true(first_bad(root) == SIZE_MAX);
     finish(b, root);
+}
+
+static void test_blobs__no_power_loss_leaves_a_wrong_blob(void **state)
+{
+    (void)state;
+    put_four();
+}
+
+static void test_blobs__same_without_proc_or_unnamed_files(void **state)
+{
+    (void)state;
+    lack(true, false, false);
+    put_four();
+    lack(true, true, false);
+    put_four();
+    lack(false, false, true);
+    put_four();
+    lack(false, false, false);
 }
 
 /* A process dies after the link, or between the folders; the next one meets its name, not synced.
@@ -367,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blobs__no_power_loss_leaves_a_wrong_blob),
+        cmocka_unit_test(test_blobs__same_without_proc_or_unnamed_files),
         cmocka_unit_test(test_blobs__left_by_a_dead_process_becomes_durable),
         cmocka_unit_test(test_blobs__every_sync_is_needed),
     };
