@@ -7,10 +7,12 @@
         request = s.submit("a.zip", data)
         s.wait_final(request)
 """
+import fcntl
 import glob
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -123,14 +125,35 @@ class Service:
             pass
         self.process.wait()
         self.process = None
-        end = time.monotonic() + 10
-        while self.living() and time.monotonic() < end:
-            time.sleep(0.01)
+        self.await_lock()
 
-    def living(self):
-        """Processes that still have this data folder's lock or were started for it."""
-        out = subprocess.run(["pgrep", "-f", self.data], capture_output=True, text=True).stdout
-        return [p for p in out.split() if int(p) != os.getpid()]
+    def await_lock(self):
+        """Until nobody holds the data folder any more."""
+        path = os.path.join(self.data, "run/pid")
+        if not os.path.exists(path):
+            return
+        end = time.monotonic() + 10
+        with open(path) as f:
+            while time.monotonic() < end:
+                try:
+                    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except BlockingIOError:
+                    time.sleep(0.01)
+        raise AssertionError("something still runs on " + self.data)
+
+    def pid(self, program):
+        """The process that was last ready under this name, from the log."""
+        found = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        ready = [re.match(r"ready, process (\d+)", r["message"]) for r in found if r.get("subject") == program]
+        numbers = [int(m.group(1)) for m in ready if m]
+        return numbers[-1] if numbers else None
+
+    def kill_one(self, program):
+        try:
+            os.kill(self.pid(program), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
     def stop(self):
         self.process.terminate()
