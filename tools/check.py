@@ -27,7 +27,7 @@ LAYERS = {
     "store": ["base", "crypto"],
     "service": ["base", "crypto", "ipc", "store", "configuration", "artifact/subject.h", "artifact/receipt.h"],
     "web/http": ["base", "ipc"],
-    "web": ["base", "service", "configuration"],
+    "web": ["base", "ipc", "service", "configuration"],
     "cli": None,
     "procs": None,
     "pkcs11": ["base"],

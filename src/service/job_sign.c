@@ -139,7 +139,9 @@ static bool begin_attempt(struct db_tx *tx, void *ctx, struct err *e)
     };
     TRY(file_random(t->seed, sizeof t->seed, e));
     TRY(authority_intent(tx, c->service, NULL, &wish, &made, e));
-    memcpy(t->grant, made.id, sizeof t->grant);
+    struct reader id = reader_over(made.id, sizeof made.id);
+    if (!reader_copy(&id, t->grant, sizeof t->grant))
+        return err_set(e, ERR_INTERNAL, "grant id");
     t->intent = made.intent;
     TRY(tx_run(tx, QUERY_grant_insert,
                DB_ARGS(DB_BLOB(made.id, sizeof made.id), DB_TEXT(c->request),
