@@ -188,14 +188,14 @@ static bool store_head(struct db_tx *tx, void *ctx, struct err *e)
 }
 
 /* A head may come twice: the same bytes are fine. */
-static bool keep_head(struct service *s, struct reader head, struct err *e)
+static bool keep_head(struct service *s, struct reader head, enum crashpoint at, struct err *e)
 {
     struct head_store h = {head, s->authority};
     uint64_t size;
     struct reader start = head;
     if (reader_u64le(&start, &size) && size == 0)
         return true; /* an empty log has nothing to cover */
-    return db_write(s->db, CRASH_D19, store_head, &h, e);
+    return db_write(s->db, at, store_head, &h, e);
 }
 
 static bool latest_head(struct db_tx *tx, void *ctx, struct err *e)
@@ -213,7 +213,7 @@ static bool latest_head(struct db_tx *tx, void *ctx, struct err *e)
     return true;
 }
 
-static bool show_log(struct service *s, struct showing *p, struct err *e)
+static bool show_log(struct service *s, struct showing *p, enum crashpoint at, struct err *e)
 {
     struct call call;
     struct msg_KEY_LOGGED logged;
@@ -226,7 +226,7 @@ static bool show_log(struct service *s, struct showing *p, struct err *e)
     bool ok = call_ask(&call, MSG_KEY_LOG, writer_view(&w), MSG_KEY_LOGGED, e);
     if (ok && !msg_KEY_LOGGED_read(writer_view(&call.answer), &logged))
         ok = err_set(e, ERR_IPC_MESSAGE, "KEY_LOGGED");
-    ok = ok && keep_head(s, logged.head, e);
+    ok = ok && keep_head(s, logged.head, at, e);
     call_end(&call);
     return ok;
 }
@@ -240,7 +240,7 @@ bool authority_open(struct service *s, struct err *e)
     bool ok = ask_state(s, &from, e);
     showing_init(&p, UINT64_MAX, from);
     ok = ok && db_read(s->db, latest_head, &p.head, e) && db_read(s->db, read_proofs, &p, e) &&
-         show_log(s, &p, e);
+         show_log(s, &p, CRASH_S01, e);
     if (ok) {
         a->size = p.size;
         a->open = true;
@@ -329,7 +329,7 @@ bool authority_grant(struct service *s, uint64_t intent, struct err *e)
     if (ok)
         s->authority->size = p.size;
     leave(s->authority);
-    ok = ok && keep_head(s, granted.head, e);
+    ok = ok && keep_head(s, granted.head, CRASH_S01, e);
     call_end(&call);
     showing_done(&p);
     return ok;
@@ -358,7 +358,7 @@ bool authority_hash(struct service *s, uint64_t intent, struct writer *signature
         writer_reader(signature, hashed.signature);
     }
     leave(s->authority);
-    ok = ok && keep_head(s, hashed.head, e);
+    ok = ok && keep_head(s, hashed.head, CRASH_S01, e);
     call_end(&call);
     showing_done(&p);
     return ok && writer_ok(signature, e);
@@ -435,7 +435,7 @@ bool authority_seal(struct service *s, struct err *e)
     struct showing p;
     TRY(enter(s->authority, e));
     showing_init(&p, UINT64_MAX, s->authority->size);
-    bool ok = db_read(s->db, read_proofs, &p, e) && show_log(s, &p, e);
+    bool ok = db_read(s->db, read_proofs, &p, e) && show_log(s, &p, CRASH_D19, e);
     if (ok)
         s->authority->size = p.size;
     leave(s->authority);
