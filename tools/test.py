@@ -221,7 +221,7 @@ def faults(tally):
 
 # Tier: what runs, and the minutes it may take on two cores.
 TIERS = {
-    "quick": [("checks", 0.5, checks), ("release and unit tests", 2.5, lambda t: release(t, ["unit", "fuzz"]))],
+    "quick": [("checks", 0.5, checks), ("foreign tools", 0.1, foreign_tools), ("release and unit tests", 2.4, lambda t: release(t, ["unit", "fuzz"]))],
     "default": [
         ("checks", 0.5, checks),
         ("foreign tools", 1, foreign_tools),
