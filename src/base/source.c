@@ -106,7 +106,11 @@ bool source_each(const struct source *s, source_each_fn each, void *ctx, struct 
         return err_set(e, ERR_NO_MEMORY, "buffer");
     bool ok = true;
     for (uint64_t done = 0; ok && done < s->size;) {
-        size_t n = s->size - done < SOURCE_BUFFER ? (size_t)(s->size - done) : SOURCE_BUFFER;
+        /* Up to the next multiple, so that all pieces but the first begin where a page does:
+         * whoever writes them on at the same offset writes whole pages. */
+        size_t n = SOURCE_BUFFER - (size_t)((s->offset + done) % SOURCE_BUFFER);
+        if (s->size - done < n)
+            n = (size_t)(s->size - done);
         ok = read_fully(s->fd, s->offset + done, buffer, n, e) &&
              each(ctx, reader_over(buffer, n), e);
         done += n;
