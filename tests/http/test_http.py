@@ -137,6 +137,12 @@ class Http(unittest.TestCase):
     def counts(self):
         return ask(self.core, request("GET", "/counts")).json()
 
+    def eventually(self, what, seconds=15):
+        end = time.monotonic() + seconds
+        while not what() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertTrue(what())
+
     def test_heads(self):
         for name, data, status in HEADS:
             with self.subTest(name):
@@ -179,7 +185,7 @@ class Http(unittest.TestCase):
 
     def test_refusal_comes_before_the_body_and_instead_of_100(self):
         for expect in ([], ["Expect: 100-continue"]):
-            with self.subTest(expect), self.core.connect(3) as s:
+            with self.subTest(expect), self.core.connect(15) as s:
                 s.sendall(b"POST /refuse HTTP/1.1\r\nHost: t\r\nContent-Length: 1000000\r\n" +
                           b"".join(e.encode() + b"\r\n" for e in expect) + b"\r\n")
                 r = Reader(s).reply()  # no byte of the body was sent
@@ -187,7 +193,7 @@ class Http(unittest.TestCase):
                 self.assertEqual(r.headers["connection"], "close")
 
     def test_100_comes_only_after_core_admits(self):
-        with self.core.connect(3) as s:
+        with self.core.connect(15) as s:
             s.sendall(b"POST /body HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n"
                       b"Expect: 100-continue\r\n\r\n")
             reader = Reader(s)
@@ -206,7 +212,7 @@ class Http(unittest.TestCase):
             self.assertEqual(ask(self.core, data).status, 401)
 
     def test_too_large_by_its_length(self):
-        with self.core.connect(3) as s:
+        with self.core.connect(15) as s:
             s.sendall(b"POST /body?limit=10 HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\n")
             r = Reader(s).reply()
             self.assertEqual((r.status, r.json()["code"]), (413, "http.too_large"))
@@ -259,7 +265,7 @@ class Http(unittest.TestCase):
     def test_connection_close_and_http_1_0(self):
         for raw in (b"GET /echo HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
                     b"GET /echo HTTP/1.0\r\n\r\n"):
-            with self.core.connect(3) as s:
+            with self.core.connect(15) as s:
                 s.sendall(raw)
                 reader = Reader(s)
                 self.assertEqual(reader.reply().status, 200)
@@ -284,10 +290,10 @@ class Http(unittest.TestCase):
                 s = self.core.connect()
                 s.sendall(whole[:n])
                 s.close()
-            time.sleep(0.3)
+            # A reset takes bytes back that front has not read yet: then it never hears of the call.
+            expected = 1 if reset else len(range(head, len(whole), 5))
+            self.eventually(lambda: self.counts()["gone"] - before["gone"] >= expected)
             after = self.counts()
-            expected = len(range(head, len(whole), 5))
-            self.assertGreaterEqual(after["gone"] - before["gone"], expected - 2)
             self.assertEqual(after["ends"] - before["ends"], after["cut"] - before["cut"])
 
     def test_core_hears_that_a_client_has_left(self):
@@ -298,8 +304,7 @@ class Http(unittest.TestCase):
         time.sleep(0.2)
         for s in sockets:
             s.close()
-        time.sleep(0.3)
-        self.assertEqual(self.counts()["gone"] - before["gone"], 20)
+        self.eventually(lambda: self.counts()["gone"] - before["gone"] == 20)
 
     # --- replies ---
 
@@ -317,7 +322,7 @@ class Http(unittest.TestCase):
 
     def test_head(self):
         for target in ("/echo", "/file?size=1000", "/stream", "/status?code=404"):
-            with self.core.connect(3) as s:
+            with self.core.connect(15) as s:
                 s.sendall(request("HEAD", target) + request("GET", "/echo?next"))
                 reader = Reader(s)
                 r = reader.reply(head_only=True)
@@ -342,8 +347,7 @@ class Http(unittest.TestCase):
             first = time.monotonic() - begin
             reader.until(b"data: 4\n\n")
             last = time.monotonic() - begin
-        self.assertLess(first, 0.3)
-        self.assertGreater(last, 0.35)
+        self.assertGreater(last - first, 0.35)  # each piece came when it was written
         r = ask(self.core, b"GET /stream?n=2&ms=1 HTTP/1.0\r\n\r\n")
         self.assertEqual(r.body, b"data: 0\n\ndata: 1\n\n")
         self.assertEqual(ask(self.core, request("GET", "/stream?n=2&ms=1")).body, r.body)
@@ -372,7 +376,7 @@ class Http(unittest.TestCase):
         upload.sendall(b"POST /body HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\nhalf")
         time.sleep(0.2)
         ask_die = self.core.connect()
-        ask_die.sendall(request("GET", "/die?ms=700"))
+        ask_die.sendall(request("GET", "/die?ms=3000"))
         time.sleep(0.2)
         for s in waiting + [ask_die]:
             r = Reader(s).reply()
@@ -384,9 +388,7 @@ class Http(unittest.TestCase):
             reader = Reader(s)
             s.sendall(request("GET", "/echo"))
             self.assertEqual(reader.reply().status, 503)
-            time.sleep(1)
-            s.sendall(request("GET", "/echo"))
-            self.assertEqual(reader.reply().status, 200)
+        self.eventually(lambda: ask(self.core, request("GET", "/echo")).status == 200)
         for s in waiting + [ask_die, upload]:
             s.close()
 
@@ -431,7 +433,7 @@ class Http(unittest.TestCase):
     def test_a_stalled_core_blocks_nobody_else(self):
         slow = self.core.connect(20)
         slow.settimeout(0.5)
-        slow.sendall(b"POST /body?stall=1500 HTTP/1.1\r\nHost: t\r\nContent-Length: 30000000\r\n\r\n")
+        slow.sendall(b"POST /body?stall=4000 HTTP/1.1\r\nHost: t\r\nContent-Length: 30000000\r\n\r\n")
         sent = 0
         block = b"y" * 100_000
         try:
@@ -442,7 +444,7 @@ class Http(unittest.TestCase):
         self.assertLess(sent, 30_000_000)  # pipe and socket are full, front holds nothing more
         begin = time.monotonic()
         self.assertEqual(ask(self.core, request("GET", "/echo")).status, 200)
-        self.assertLess(time.monotonic() - begin, 0.5)
+        self.assertLess(time.monotonic() - begin, 2)
         slow.settimeout(20)
         while sent < 30_000_000:
             sent += slow.send(block[:30_000_000 - sent])
