@@ -113,6 +113,7 @@
     E(ERR_DB_AWAY,         503, "store.away",           "The database cannot be reached. Try again later.") \
     E(ERR_DB_UNKNOWN,      503, "store.unknown",        "The database went away before it confirmed. Ask again whether it was done.") \
     E(ERR_DB_NEWER,        500, "store.newer",          "The database was made by a newer version of this program. Install that version.") \
+    E(ERR_DB_OLDER,        500, "store.older",          "The database was made by an older version of this program. Start the service once: it brings it up to date.") \
     E(ERR_DB_DAMAGED,      500, "store.damaged",        "The database file is damaged. Restore a backup.") \
     E(ERR_BLOB_MISSING,    500, "store.blob_missing",   "A stored file is missing. Tell the operator.") \
     E(ERR_BLOB_DAMAGED,    500, "store.blob_damaged",   "A stored file is damaged. Tell the operator.") \

@@ -58,6 +58,7 @@ void cli_say(const struct cli *c, const char *fmt, ...) PRINTF(2, 3);
 /* Everything to stdout. */
 MUST_CHECK bool cli_print(struct reader bytes, struct err *e);
 
+int cmd_audit(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);
 int cmd_serve(struct cli *c, int argc, char **argv);
 int cmd_sign(struct cli *c, int argc, char **argv);

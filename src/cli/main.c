@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"serve",  cmd_serve,  "run the service on a data folder until SIGTERM"},
     {"sign",   cmd_sign,   "sign a file with a key of your own, without a server"},
     {"verify", cmd_verify, "check every signature in a file, nested ones as well"},
+    {"audit",  cmd_audit,  "verify or export the audit log of a data folder or an exported file"},
     {"plan",   cmd_plan,   "say what would be signed, without a key"},
 };
 /* clang-format on */

@@ -280,7 +280,7 @@ static void *writer_main(void *arg)
 
 bool db_write(struct db *db, enum crashpoint at, db_fn fn, void *ctx, struct err *e)
 {
-    assert(!pthread_equal(pthread_self(), db->writer));
+    assert(db->started && !pthread_equal(pthread_self(), db->writer));
     assert(e->code == ERR_NONE);
     struct waiter w = {.fn = fn, .ctx = ctx, .at = at, .e = e};
     (void)sem_init(&w.answered, 0, 0);
@@ -317,7 +317,7 @@ static void reader_give_back(struct db *db, struct conn *c)
 
 bool db_read(struct db *db, db_fn fn, void *ctx, struct err *e)
 {
-    assert(!pthread_equal(pthread_self(), db->writer));
+    assert(!db->started || !pthread_equal(pthread_self(), db->writer));
     struct conn *c = reader_take_idle(db);
     bool ok = c->with->ready(c, e) && c->with->begin(c, false, e) && call(c, fn, ctx, e);
     undo_all(c);
@@ -339,17 +339,28 @@ static bool start_writer(struct db *db, struct err *e)
     return db->started || err_set(e, ERR_NO_MEMORY, "thread: %s", strerror(code));
 }
 
+static bool same_version(struct db *db, struct err *e)
+{
+    int64_t at = 0;
+    TRY(db_version(db, &at, e));
+    return at == MIGRATION__COUNT || err_set(e, at > MIGRATION__COUNT ? ERR_DB_NEWER : ERR_DB_OLDER,
+                                             "database is at migration %lld, this program at %d",
+                                             (long long)at, MIGRATION__COUNT);
+}
+
 static bool open_all(struct db *db, const struct db_settings *s, struct err *e)
 {
-    TRY(db->with->open(s, true, &db->writer_conn, e));
-    TRY(migrate(db->writer_conn, e));
+    if (!s->read_only) {
+        TRY(db->with->open(s, true, &db->writer_conn, e));
+        TRY(migrate(db->writer_conn, e));
+    }
     size_t want = s->readers == 0 ? READERS : s->readers;
     db->idle = (struct conn **)calloc(want, sizeof(struct conn *));
     if (db->idle == NULL)
         return err_set(e, ERR_NO_MEMORY, "readers");
     for (; db->readers < want; db->readers++, db->idle_count++)
         TRY(db->with->open(s, false, &db->idle[db->readers], e));
-    return start_writer(db, e);
+    return s->read_only ? same_version(db, e) : start_writer(db, e);
 }
 
 bool db_open(const struct db_settings *s, struct db **ret, struct err *e)

@@ -26,6 +26,7 @@ struct db_settings {
     const char *password; /* PostgreSQL, may be NULL; not kept after db_open */
     unsigned readers;     /* read connections; 0 = 4 */
     bool check;           /* SQLite: integrity check while opening */
+    bool read_only;       /* no db_write, no migrations: an older database is ERR_DB_OLDER */
 };
 
 /* Opens, runs missing migrations, starts the writer thread. ERR_DB_NEWER: made by a newer

@@ -81,6 +81,28 @@ static void test_db_open__refuses_a_newer_database(void **state)
     assert_null(t->db);
 }
 
+static void test_db_open__read_only_changes_nothing(void **state)
+{
+    struct testdb *t = testdb_of(state);
+    struct err e = {0};
+    assert_true(write_row(t, 1, &e));
+    struct db_settings settings = t->settings;
+    settings.read_only = true;
+    struct db *writable = t->db;
+    assert_true(db_open(&settings, &t->db, &e)); /* beside the service */
+    assert_int_equal(rows_in(t), 1);
+    db_close(t->db);
+    t->db = writable;
+    testdb_sql(
+        t,
+        "DELETE FROM schema_migrations WHERE number = (SELECT max(number) FROM schema_migrations)",
+        NULL);
+    struct db *older = NULL;
+    assert_false(db_open(&settings, &older, &e));
+    assert_int_equal(e.code, ERR_DB_OLDER);
+    assert_null(older);
+}
+
 static void test_db_open__bad_place_is_an_error(void **state)
 {
     (void)state;
@@ -384,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_ON_BOTH(test_db_open__migrates_and_prepares_every_query),
         TEST_ON_BOTH(test_db_open__refuses_a_newer_database),
+        TEST_ON_BOTH(test_db_open__read_only_changes_nothing),
         cmocka_unit_test(test_db_open__bad_place_is_an_error),
         TEST_ON_BOTH(test_db__values_come_back),
         TEST_ON_BOTH(test_db_write__conflict_is_told_and_undone),
