@@ -140,7 +140,7 @@ static void send_job(const struct testcore *t, struct channel *c, enum job_kind 
     struct reader list = t->effects;
     for (size_t i = 0; list.left > 0 && i < t->effect_count; i++) {
         struct record_EFFECT x;
-        struct reader before = list, one;
+        struct reader before = list, one = {0};
         must(record_EFFECT_next(&list, &x) &&
                  reader_slice(before, 0, before.left - list.left, &one),
              "effect", &e);
