@@ -47,7 +47,7 @@ bool offline_read(struct cli *c, const char *path, struct reader *ret, struct er
 
 bool offline_scratch(const char *folder, int *ret, struct err *e)
 {
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = folder == NULL ? -1 : open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         fd = memfd_create("scratch", MFD_CLOEXEC);
     if (fd < 0)
@@ -181,7 +181,10 @@ bool offline_open(struct offline *o, const char *input, const char *config,
     long processors =
         o->artifact.configuration->root->child_count > 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 1;
     TRY(pool_new(processors < 1 ? 1 : (unsigned)processors, &o->pool, e));
-    TRY(offline_scratch(folder, &o->scratch, e));
+    /* Hardly used then, and a file system takes longer to make a file than to sign a small one. */
+    bool small =
+        o->artifact.configuration->root->child_count == 0 && o->artifact.in.size <= SMALL_FILE;
+    TRY(offline_scratch(small ? NULL : folder, &o->scratch, e));
     struct workspace_limits limits = workspace_default_limits();
     return workspace_init(&o->workspace, o->pool, o->scratch, &limits, e);
 }

@@ -22,7 +22,7 @@ MUST_CHECK bool offline_open(struct offline *o, const char *input, const char *c
                              const struct option_list *parameters, const char *hash,
                              const char *folder, struct refusal *r);
 void offline_done(struct offline *o);
-/* An unnamed file in the folder, or in memory where the file system has none. */
+/* An unnamed file in the folder, or in memory: without a folder, or where it has none. */
 MUST_CHECK bool offline_scratch(const char *folder, int *ret, struct err *e);
 /* Folder of a path: "." when there is none. */
 const char *offline_folder(struct arena *a, const char *path); /* NULL without memory */

@@ -32,7 +32,7 @@ MUST_CHECK bool key_generate(struct key_type type, struct key **ret, struct err 
  * ERR_KEY_PASSWORD when one is needed or wrong, ERR_KEY otherwise. */
 MUST_CHECK bool key_from_pem(struct reader pem, struct reader password, struct key **ret,
                              struct err *e);
-/* PrivateKeyInfo, DER: what is sealed. Import checks that the parts belong together. */
+/* PrivateKeyInfo, DER: what is sealed. Import tries whether the parts belong together. */
 MUST_CHECK bool key_from_pkcs8(struct reader der, struct key **ret, struct err *e);
 MUST_CHECK bool key_to_pkcs8(const struct key *k, struct secret *ret, struct err *e);
 
