@@ -204,8 +204,8 @@ static bool read_proof(struct reader bytes, struct record_PROOF *ret, struct err
     return true;
 }
 
-/* The head counts from here on, even when what came with it is refused afterwards: the log is what
- * it is, and the next proof starts from it. */
+/* The last judgement: what came with a head is refused first, so that core, which hears only "no",
+ * knows from which head its next proof must start. */
 static bool accept_head(struct keystore *k, struct instant now, const struct record_PROOF *proof,
                         enum crashpoint step, struct err *e)
 {
@@ -373,35 +373,39 @@ static bool seen_before(const struct state *s, const struct record_GRANT *grant,
     return true;
 }
 
-/* *ret: NULL when the grant is new and may be given. */
-static bool judge(struct keystore *k, struct instant now, struct reader leaf,
-                  struct reader proof_bytes, struct reader approvals, bool once,
-                  struct record_OPENED *ret_opened, struct record_GRANT *ret_grant,
-                  struct grant **ret, struct err *e)
-{
+struct asked {
     struct record_PROOF proof;
+    struct record_GRANT record;
+    struct record_OPENED opened;
+    struct grant *grant; /* given before; NULL: new, and may be given */
+};
+
+static bool judge(struct keystore *k, struct instant now, const struct msg_KEY_GRANT *m, bool once,
+                  struct asked *ret, struct err *e)
+{
     struct reader bytes;
-    TRY(checked(k, e) && read_proof(proof_bytes, &proof, e));
-    TRY(accept_head(k, now, &proof, once ? CRASH_H2 : CRASH_D11, e));
-    TRY(rule_leaf(&proof, leaf, ret_grant, &bytes, e));
-    TRY(seen_before(&k->state, ret_grant, bytes, once, ret, e));
-    if (*ret == NULL)
-        TRY(rule_grant(&k->state, now, ret_grant, proof.index, approvals, e));
-    *ret_opened = (struct record_OPENED){proof.index, (uint64_t)now.boot, bytes};
+    TRY(checked(k, e) && read_proof(m->proof, &ret->proof, e));
+    TRY(rule_head(&k->state, &ret->proof, e));
+    TRY(rule_leaf(&ret->proof, m->leaf, &ret->record, &bytes, e));
+    TRY(seen_before(&k->state, &ret->record, bytes, once, &ret->grant, e));
+    if (ret->grant == NULL)
+        TRY(rule_grant(&k->state, now, &ret->record, ret->proof.index, m->approvals, e));
+    ret->opened = (struct record_OPENED){ret->proof.index, (uint64_t)now.boot, bytes};
     return true;
 }
 
 bool keystore_grant(struct keystore *k, struct instant now, const struct msg_KEY_GRANT *m,
                     struct err *e)
 {
-    struct record_OPENED opened;
-    struct record_GRANT record;
-    struct grant *g;
-    TRY(judge(k, now, m->leaf, m->proof, m->approvals, false, &opened, &record, &g, e));
-    if (g != NULL)
+    struct asked q = {0};
+    TRY(judge(k, now, m, false, &q, e));
+    if (q.grant == NULL)
+        TRY(secret_of(k, state_key(&k->state, q.record.key), e));
+    TRY(accept_head(k, now, &q.proof, CRASH_D11, e));
+    if (q.grant != NULL)
         return true;
-    TRY(secret_of(k, state_key(&k->state, record.key), e));
-    return PUT(k, now, ENTRY_GRANT, OPENED, CRASH_D11, e, opened.index, opened.boot, opened.grant);
+    return PUT(k, now, ENTRY_GRANT, OPENED, CRASH_D11, e, q.opened.index, q.opened.boot,
+               q.opened.grant);
 }
 
 static bool order(const struct held_key *key, sign_algorithm algorithm, struct reader digest,
@@ -440,22 +444,23 @@ bool keystore_sign(struct keystore *k, struct instant now, const struct msg_KEY_
 bool keystore_hash(struct keystore *k, struct instant now, const struct msg_KEY_HASH *m,
                    struct sign_order *ret, struct err *e)
 {
-    struct record_OPENED opened;
-    struct record_GRANT record;
+    struct asked q = {0};
+    struct msg_KEY_GRANT grant = {m->call, m->leaf, m->proof, m->approvals};
     struct record_ALGORITHM algorithm;
     struct record_SLOT slot;
-    struct grant *g;
-    TRY(judge(k, now, m->leaf, m->proof, m->approvals, true, &opened, &record, &g, e));
-    struct held_key *held = g != NULL ? g->key : state_key(&k->state, record.key);
-    if (record.kind == GRANT_ARTIFACT || record.slots != 1 ||
-        !record_SLOT_next(&record.known, &slot) ||
-        !record_ALGORITHM_next(&record.algorithms, &algorithm) || record.algorithms.left > 0)
+    TRY(judge(k, now, &grant, true, &q, e));
+    struct held_key *held = q.grant != NULL ? q.grant->key : state_key(&k->state, q.record.key);
+    if (q.record.kind == GRANT_ARTIFACT || q.record.slots != 1 ||
+        !record_SLOT_next(&q.record.known, &slot) ||
+        !record_ALGORITHM_next(&q.record.algorithms, &algorithm) || q.record.algorithms.left > 0)
         return err_set(e, ERR_GRANT, "only one known digest with one algorithm is signed at once");
-    if (g != NULL && (held->dropped || held->pin.frozen))
+    if (q.grant != NULL && (held->dropped || held->pin.frozen))
         return err_set(e, ERR_KEY_FROZEN, "key %s is frozen or dropped", held->id);
     TRY(secret_of(k, held, e));
-    if (g == NULL)
-        TRY(PUT(k, now, ENTRY_ONCE, OPENED, CRASH_H2, e, opened.index, opened.boot, opened.grant));
+    TRY(accept_head(k, now, &q.proof, CRASH_H2, e));
+    if (q.grant == NULL)
+        TRY(PUT(k, now, ENTRY_ONCE, OPENED, CRASH_H2, e, q.opened.index, q.opened.boot,
+                q.opened.grant));
     return order(held, algorithm.algorithm, slot.digest, ret)
                ? true
                : err_set(e, ERR_INTERNAL, "order to sign");
