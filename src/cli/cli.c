@@ -154,7 +154,11 @@ int cli_status_of(const struct err *e)
     case ERR_VERIFY_CHANGED:
     case ERR_SIGNATURE:
         return CLI_NO;
+    case ERR_UNAUTHENTICATED:
+    case ERR_FORBIDDEN:
+        return CLI_FORBIDDEN;
     case ERR_STAMP:
+    case ERR_FETCH:
         return CLI_UNREACHABLE;
     case ERR_IO:
     case ERR_STORAGE_FULL:

@@ -15,12 +15,20 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-    {"init",   cmd_init,   "make a new data folder: organisation, key folder, first token"},
-    {"serve",  cmd_serve,  "run the service on a data folder until SIGTERM"},
-    {"sign",   cmd_sign,   "sign a file with a key of your own, without a server"},
-    {"verify", cmd_verify, "check every signature in a file, nested ones as well"},
-    {"audit",  cmd_audit,  "verify or export the audit log of a data folder or an exported file"},
-    {"plan",   cmd_plan,   "say what would be signed, without a key"},
+    {"init",     cmd_init,   "make a new data folder: organisation, key folder, first token"},
+    {"serve",    cmd_serve,  "run the service on a data folder until SIGTERM"},
+    {"apply",    cmd_remote, "make the organisation what a YAML file says"},
+    {"submit",   cmd_remote, "have a file signed by the service, and fetch it"},
+    {"wait",     cmd_remote, "wait for a signing request and fetch its file"},
+    {"get",      cmd_remote, "fetch the file of a signing request"},
+    {"status",   cmd_remote, "how a signing request stands"},
+    {"cancel",   cmd_remote, "cancel a signing request"},
+    {"resubmit", cmd_remote, "the same file again, under another signing policy"},
+    {"requests", cmd_remote, "list signing requests"},
+    {"sign",     cmd_sign,   "sign a file with a key of your own, without a server"},
+    {"verify",   cmd_verify, "check every signature in a file, nested ones as well"},
+    {"audit",    cmd_audit,  "verify or export the audit log of a data folder or an exported file"},
+    {"plan",     cmd_plan,   "say what would be signed, without a key"},
 };
 /* clang-format on */
 

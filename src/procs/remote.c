@@ -1,94 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chancery-remote. Serves: `chancery`, which executes it for what needs libcurl.
- * May: connect to where its arguments say.
- * Must never see: a key, a password of a key, the file that is signed.
+/* chancery-remote. Serves: `chancery`, which executes it for what needs HTTP or YAML, so that it
+ * starts without those libraries. May: connect to the service and to the time-stamp servers that
+ * its arguments and settings name; read and write the files that it is told to.
+ * Must never see: a signing key.
  *
- *   chancery-remote tsa URL    posts stdin as an RFC 3161 request, writes the answer to stdout
- *
- * Exit status 0; else 5 and one line on stderr. */
-#include "base/file.h"
-#include "base/writer.h"
+ *   chancery-remote COMMAND [OPTION]...   a client command of chancery(1), said in its words
+ *   chancery-remote tsa URL               posts stdin as an RFC 3161 request, answer on stdout */
+#include "cli/remote/commands.h"
+#include "crypto/digest.h"
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { REQUEST_MAX = 64 * 1024, ANSWER_MAX = 1024 * 1024, CONNECT_SECONDS = 10, SECONDS = 30 };
-enum { FAILED = 5, WRONG_USAGE = 2 };
+/* clang-format off */
+static const struct command commands[] = {
+    {"submit",   remote_submit,   ""},
+    {"wait",     remote_wait,     ""},
+    {"get",      remote_get,      ""},
+    {"status",   remote_status,   ""},
+    {"cancel",   remote_cancel,   ""},
+    {"resubmit", remote_resubmit, ""},
+    {"requests", remote_requests, ""},
+    {"apply",    remote_apply,    ""},
+    {"tsa",      remote_tsa,      ""},
+};
+/* clang-format on */
 
-static size_t take_answer(char *data, size_t size, size_t count, void *ctx)
+enum { COMMAND_MEMORY = 256 * 1024 * 1024 };
+
+static int run(const struct command *command, int argc, char **argv)
 {
-    struct writer *w = ctx;
-    writer_bytes(w, data, size * count);
-    return w->failed ? 0 : size * count;
-}
-
-static bool set_options(CURL *h, const char *url, struct reader request, struct writer *answer,
-                        struct curl_slist *headers)
-{
-    return curl_easy_setopt(h, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_TIMEOUT, (long)SECONDS) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)request.left) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_POSTFIELDS, request.at) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_answer) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_WRITEDATA, answer) == CURLE_OK;
-}
-
-static bool post(const char *url, struct reader request, struct writer *answer, struct err *e)
-{
-    CURL *h = curl_easy_init();
-    struct curl_slist *headers =
-        curl_slist_append(NULL, "Content-Type: application/timestamp-query");
-    long status = 0;
-    CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (h != NULL && headers != NULL && set_options(h, url, request, answer, headers)) {
-        code = curl_easy_perform(h);
-        (void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
+    struct err e = {0};
+    struct cli c = {.arena = arena_new(COMMAND_MEMORY)};
+    if (c.arena == NULL || !crypto_start(&e) || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        (void)err_set(&e, ERR_NO_MEMORY, "start");
+        return cli_fail(&c, NULL, &e);
     }
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(h);
-    if (code != CURLE_OK)
-        return err_user(e, ERR_IO, "%.200s: %s", url, curl_easy_strerror(code));
-    if (status != 200)
-        return err_user(e, ERR_IO, "%.200s answered with status %ld", url, status);
-    return writer_ok(answer, e);
-}
-
-static bool read_stdin(struct writer *w, struct err *e)
-{
-    uint8_t piece[4096];
-    for (size_t got = 1; got > 0;) {
-        TRY(file_read_some(STDIN_FILENO, piece, sizeof piece, &got, e));
-        writer_bytes(w, piece, got);
-    }
-    return writer_ok(w, e);
-}
-
-static bool tsa(const char *url, struct err *e)
-{
-    CLEANUP(writer_done) struct writer request;
-    CLEANUP(writer_done) struct writer answer;
-    writer_init(&request, REQUEST_MAX);
-    writer_init(&answer, ANSWER_MAX);
-    TRY(read_stdin(&request, e));
-    TRY(post(url, writer_view(&request), &answer, e));
-    return file_write_fd(STDOUT_FILENO, writer_view(&answer), e);
+    int status = command->run(&c, argc, argv);
+    arena_free(c.arena);
+    return status;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 3 || strcmp(argv[1], "tsa") != 0) {
-        (void)fprintf(stderr, "usage: chancery-remote tsa URL\n");
-        return WRONG_USAGE;
-    }
-    struct err e = {0};
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && tsa(argv[2], &e))
-        return 0;
-    (void)fprintf(stderr, "%s\n", e.code != ERR_NONE ? e.user : "libcurl does not start");
-    return FAILED;
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; argc > 1 && i < COUNT_OF(commands); i++)
+        if (strcmp(commands[i].name, argv[1]) == 0)
+            return run(&commands[i], argc - 1, &argv[1]);
+    (void)fprintf(stderr, "chancery-remote is started by chancery: chancery --help\n");
+    return CLI_UNUSABLE;
 }

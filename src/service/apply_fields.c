@@ -44,9 +44,9 @@ bool apply_keys(const json_t *object, struct place at, const char *const *allowe
         if (known)
             continue;
         const char *close = nearest(key, allowed);
-        return err_user(e, ERR_FIELD, "%s%s%.60s: there is no such key here%s%s%s.", at.text,
+        return err_user(e, ERR_FIELD, "%s%s%.60s: there is no such key here%s%s%s", at.text,
                         at.text[0] == '\0' ? "" : ".", key, close == NULL ? "" : "; did you mean ",
-                        close == NULL ? "" : close, close == NULL ? "" : "?");
+                        close == NULL ? "" : close, close == NULL ? "." : "?");
     }
     return true;
 }
