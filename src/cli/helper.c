@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -82,6 +83,9 @@ bool helper_program(const char *program, const char *const *arguments, struct re
     TRY(file_memfd("stdin", input, &in, e));
     pid_t pid;
     int status = 0;
+    /* Of a service's log only the sentence about the failure is wanted here. */
+    (void)setenv("CHANCERY_LOG_FORMAT", "text", 1);
+    (void)setenv("CHANCERY_LOG_LEVEL", "error", 1);
     TRY(spawn(path, argv, (const int[3]){in, out, said}, &pid, e));
     TRY(wait_for(pid, &status, e));
     TRY(output_of(out, output, e));

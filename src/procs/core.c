@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CALL_THREADS = 32, WORKERS_MOST = 256, TSA_MOST = 16 };
+enum { CALL_THREADS = 64, WORKERS_MOST = 256, TSA_MOST = 16 };
 
 /* Workers that were spawned and have not been asked about yet. */
 struct exits {

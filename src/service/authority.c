@@ -308,60 +308,72 @@ bool authority_intent(struct db_tx *tx, struct service *s, const struct actor *b
     return event_append(tx, &event, &ret->intent, e);
 }
 
-bool authority_grant(struct service *s, uint64_t intent, struct err *e)
+static bool write_intent(struct writer *w, const struct call *call, const struct showing *p,
+                         bool hash, struct err *e)
 {
+    if (hash)
+        msg_KEY_HASH_write(w, &(struct msg_KEY_HASH){.call = call->number,
+                                                     .leaf = writer_view(&p->leaf),
+                                                     .proof = writer_view(&p->proof)});
+    else
+        msg_KEY_GRANT_write(w, &(struct msg_KEY_GRANT){.call = call->number,
+                                                       .leaf = writer_view(&p->leaf),
+                                                       .proof = writer_view(&p->proof)});
+    return writer_ok(w, e);
+}
+
+static bool read_granted(const struct call *call, struct writer *signature, struct reader *ret_head,
+                         struct err *e)
+{
+    struct msg_KEY_HASHED hashed;
+    struct msg_KEY_GRANTED granted;
+    struct reader body = writer_view(&call->answer);
+    if (signature == NULL) {
+        if (!msg_KEY_GRANTED_read(body, &granted))
+            return err_set(e, ERR_IPC_MESSAGE, "KEY_GRANTED");
+        *ret_head = granted.head;
+        return true;
+    }
+    if (!msg_KEY_HASHED_read(body, &hashed))
+        return err_set(e, ERR_IPC_MESSAGE, "KEY_HASHED");
+    writer_reader(signature, hashed.signature);
+    *ret_head = hashed.head;
+    return writer_ok(signature, e);
+}
+
+/* Shows an INTENT leaf with its proofs: for a grant, or (signature not NULL) for all in one. */
+static bool show_intent(struct service *s, uint64_t intent, struct writer *signature, struct err *e)
+{
+    bool hash = signature != NULL;
     struct showing p;
     struct call call;
-    struct msg_KEY_GRANTED granted;
-    TRY(enter(s->authority, e));
-    showing_init(&p, intent, s->authority->size);
+    struct reader head = {0};
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, MESSAGE_MAX);
+    TRY(enter(s->authority, e));
+    showing_init(&p, intent, s->authority->size);
     call_begin(s->key, &call);
-    bool ok = db_read(s->db, read_proofs, &p, e);
-    if (ok)
-        msg_KEY_GRANT_write(&w, &(struct msg_KEY_GRANT){.call = call.number,
-                                                        .leaf = writer_view(&p.leaf),
-                                                        .proof = writer_view(&p.proof)});
-    ok = ok && call_ask(&call, MSG_KEY_GRANT, writer_view(&w), MSG_KEY_GRANTED, e);
-    if (ok && !msg_KEY_GRANTED_read(writer_view(&call.answer), &granted))
-        ok = err_set(e, ERR_IPC_MESSAGE, "KEY_GRANTED");
+    bool ok = db_read(s->db, read_proofs, &p, e) && write_intent(&w, &call, &p, hash, e) &&
+              call_ask(&call, hash ? MSG_KEY_HASH : MSG_KEY_GRANT, writer_view(&w),
+                       hash ? MSG_KEY_HASHED : MSG_KEY_GRANTED, e) &&
+              read_granted(&call, signature, &head, e);
     if (ok)
         s->authority->size = p.size;
     leave(s->authority);
-    ok = ok && keep_head(s, granted.head, CRASH_S01, e);
+    ok = ok && keep_head(s, head, CRASH_S01, e);
     call_end(&call);
     showing_done(&p);
     return ok;
 }
 
+bool authority_grant(struct service *s, uint64_t intent, struct err *e)
+{
+    return show_intent(s, intent, NULL, e);
+}
+
 bool authority_hash(struct service *s, uint64_t intent, struct writer *signature, struct err *e)
 {
-    struct showing p;
-    struct call call;
-    struct msg_KEY_HASHED hashed;
-    TRY(enter(s->authority, e));
-    showing_init(&p, intent, s->authority->size);
-    CLEANUP(writer_done) struct writer w;
-    writer_init(&w, MESSAGE_MAX);
-    call_begin(s->key, &call);
-    bool ok = db_read(s->db, read_proofs, &p, e);
-    if (ok)
-        msg_KEY_HASH_write(&w, &(struct msg_KEY_HASH){.call = call.number,
-                                                      .leaf = writer_view(&p.leaf),
-                                                      .proof = writer_view(&p.proof)});
-    ok = ok && call_ask(&call, MSG_KEY_HASH, writer_view(&w), MSG_KEY_HASHED, e);
-    if (ok && !msg_KEY_HASHED_read(writer_view(&call.answer), &hashed))
-        ok = err_set(e, ERR_IPC_MESSAGE, "KEY_HASHED");
-    if (ok) {
-        s->authority->size = p.size;
-        writer_reader(signature, hashed.signature);
-    }
-    leave(s->authority);
-    ok = ok && keep_head(s, hashed.head, CRASH_S01, e);
-    call_end(&call);
-    showing_done(&p);
-    return ok && writer_ok(signature, e);
+    return show_intent(s, intent, signature, e);
 }
 
 bool authority_sign(struct service *s, const uint8_t grant[GRANT_ID], uint32_t slot,
