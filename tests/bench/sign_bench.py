@@ -19,14 +19,16 @@ import zipfile
 NS = "http://signpath.io/artifact-configuration/v1"
 
 
-def run(args, cwd):
+def run(args, floor):
+    """CPU seconds, wall seconds, peak MiB"""
     begin = time.monotonic()
-    pid = os.posix_spawnp(args[0], args, os.environ, file_actions=[
-        (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
-    _, status, usage = os.wait4(pid, 0)
-    if status != 0:
-        raise SystemExit("%s ended with %d" % (args, status))
-    return usage.ru_utime + usage.ru_stime, time.monotonic() - begin, usage.ru_maxrss / 1024
+    done = subprocess.run([floor, "run", "report.txt", *args], stdout=subprocess.DEVNULL)
+    wall = time.monotonic() - begin
+    if done.returncode != 0:
+        raise SystemExit("%s ended with %d" % (args, done.returncode))
+    with open("report.txt") as f:
+        cpu, peak = f.read().split()
+    return float(cpu), wall, int(peak) / 1024
 
 
 def payload(size, seed):
@@ -68,7 +70,7 @@ def configuration(path, body):
 class Bench:
     def __init__(self, programs, yardstick, rounds, work):
         self.sign = [os.path.join(programs, "chancery"), "sign", "--key", "k.pem", "--cert", "c.pem",
-                     "--force", "--no-verify"]
+                     "--force", "--no-verify", "-q"]
         self.verify = [os.path.join(programs, "chancery"), "verify", "-q"]
         self.floor = os.path.join(yardstick, "yardstick")
         self.rounds = rounds
@@ -102,10 +104,9 @@ class Bench:
         seen = {k: [] for k in columns}
         for _ in range(self.rounds):
             for k, args in columns.items():
-                for out in ("peer.out",):
-                    if os.path.exists(out):
-                        os.unlink(out)
-                seen[k].append(run(args, self.work))
+                if os.path.exists("peer.out"):
+                    os.unlink("peer.out")
+                seen[k].append(run(args, self.floor))
         ratio = {k: statistics.median(a[0] / f[0] for a, f in zip(seen[k], seen["floor"])) for k in seen}
         wall = statistics.median(a[1] / f[1] for a, f in zip(seen["ours"], seen["floor"]))
         print("%-12s cpu x floor %.2f (target %.2f), wall x floor %.2f, cpu %.3f s, rss %.0f MiB%s" % (
@@ -130,7 +131,7 @@ class Bench:
 
     def rss_flat(self):
         name = self.pe("pe-1g.exe", 1000 * 1000 * 1000)
-        _, _, rss = run(self.sign + [name, "ours.out"], self.work)
+        _, _, rss = run(self.sign + [name, "ours.out"], self.floor)
         print("%-12s PE of 1 GB: %.0f MiB (target 32)" % ("rss-flat", rss))
         os.unlink("ours.out")
         return rss <= 32

@@ -4,7 +4,9 @@
  *   yardstick copy IN OUT              read, hash, write
  *   yardstick zip IN OUT KEY           every .dll/.exe entry: inflate, hash, sign, append 8 KiB,
  *                                      deflate at level 6; all else copied as it stands
- * Not a signer: the ZIP holds the right amount of right work, `unzip -t` accepts it. */
+ *   yardstick run REPORT PROGRAM ...   runs a program, writes its CPU seconds and peak KiB to
+ * REPORT: a small parent, because a child's peak begins with its parent's Not a signer: the ZIP
+ * holds the right amount of right work, `unzip -t` accepts it. */
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <openssl/evp.h>
@@ -15,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PIECE = 256 * 1024, BLOB = 8192 };
@@ -149,8 +153,29 @@ static int run_zip(const char *in_path, const char *out_path, const char *key)
     return 0;
 }
 
+static int run_program(const char *report, char **argv)
+{
+    struct rusage u;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execvp(argv[0], argv);
+        _exit(127);
+    }
+    FILE *f = fopen(report, "w");
+    if (f == NULL || wait4(pid, &status, 0, &u) != pid)
+        die("run");
+    double cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                 (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    (void)fprintf(f, "%.6f %ld\n", cpu, u.ru_maxrss);
+    (void)fclose(f);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc >= 4 && strcmp(argv[1], "run") == 0)
+        return run_program(argv[2], argv + 3);
     if (argc == 5 && strcmp(argv[1], "file") == 0)
         return run_file(argv[2], argv[3], argv[4]);
     if (argc == 4 && strcmp(argv[1], "copy") == 0)
