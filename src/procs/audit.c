@@ -154,6 +154,7 @@ static void write_json(struct writer *w, const struct audit_report *r)
     json_u64(&j, "heads", r->heads);
     json_u64(&j, "witnesses", r->witnesses);
     json_u64(&j, "superseded", r->superseded);
+    json_u64(&j, "unreadable", r->unreadable);
     json_u64(&j, "covered", r->covered);
     if (r->bad) {
         json_u64(&j, "badFirst", r->bad_first);
@@ -174,6 +175,9 @@ static void write_text(struct writer *w, const struct audit_report *r)
                   (unsigned long long)r->size, (unsigned long long)r->heads,
                   (unsigned long long)r->witnesses);
     writer_format(w, "%llu entries are under a signed head.\n", (unsigned long long)r->covered);
+    if (r->unreadable > 0)
+        writer_format(w, "%llu lines of the witnesses are not readable.\n",
+                      (unsigned long long)r->unreadable);
     if (r->superseded > 0)
         writer_format(w, "%llu witnesses are from before a restore, over entries it took back.\n",
                       (unsigned long long)r->superseded);

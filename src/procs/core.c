@@ -18,6 +18,7 @@
 #include "service/jobs.h"
 #include "service/setup.h"
 #include "web/incoming.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +237,12 @@ static bool open_store(struct core *c, struct err *e)
     const char *blobs = arena_format(a, "%s/blobs", data);
     if (blobs == NULL || (sqlite && settings.path == NULL))
         return arena_err(e);
+    const char *audit = arena_format(a, "%s/audit", data);
+    if (audit == NULL)
+        return arena_err(e);
+    s->audit_folder = open(audit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->audit_folder < 0)
+        return err_errno(e, audit);
     return db_open(&settings, &s->db, e) && blobs_open(blobs, &s->blobs, e);
 }
 

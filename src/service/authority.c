@@ -164,19 +164,21 @@ static bool ask_state(struct service *s, uint64_t *ret_size, struct err *e)
     return ok;
 }
 
-struct head_store {
-    struct reader head; /* HEAD record */
-    const struct authority *authority;
-};
-
 static bool store_head(struct db_tx *tx, void *ctx, struct err *e)
 {
-    const struct head_store *h = ctx;
-    struct reader bytes = h->head;
+    return audit_head_store(tx, ctx, e);
+}
+
+/* A head may come twice: the same bytes are fine. */
+static bool keep_head(struct service *s, struct reader bytes, enum crashpoint at, struct err *e)
+{
+    const struct authority *a = s->authority;
     struct record_HEAD head;
-    struct audit_head row = {.node = h->authority->node,
-                             .log_key =
-                                 reader_over(h->authority->log_key, h->authority->log_key_size)};
+    struct audit_head row = {.node = a->node, .log_key = reader_over(a->log_key, a->log_key_size)};
+    uint64_t size;
+    struct reader start = bytes;
+    if (reader_u64le(&start, &size) && size == 0)
+        return true; /* an empty log has nothing to cover */
     if (!record_HEAD_next(&bytes, &head) ||
         !reader_copy(&head.root, row.head.root, sizeof row.head.root))
         return err_set(e, ERR_IPC_MESSAGE, "HEAD");
@@ -184,18 +186,7 @@ static bool store_head(struct db_tx *tx, void *ctx, struct err *e)
     row.head.epoch = head.epoch;
     row.head.journal = head.journal;
     row.signature = head.signature;
-    return audit_head_store(tx, &row, e);
-}
-
-/* A head may come twice: the same bytes are fine. */
-static bool keep_head(struct service *s, struct reader head, enum crashpoint at, struct err *e)
-{
-    struct head_store h = {head, s->authority};
-    uint64_t size;
-    struct reader start = head;
-    if (reader_u64le(&start, &size) && size == 0)
-        return true; /* an empty log has nothing to cover */
-    return db_write(s->db, at, store_head, &h, e);
+    return db_write(s->db, at, store_head, &row, e) && audit_head_keep(s->audit_folder, &row, e);
 }
 
 static bool latest_head(struct db_tx *tx, void *ctx, struct err *e)

@@ -17,6 +17,7 @@ struct service_tsa {
 struct service {
     struct db *db;
     struct blobs *blobs;
+    int audit_folder; /* DATA/audit */
     struct calls *key;
     struct calls *fetch;
     struct authority *authority; /* service/authority.h */

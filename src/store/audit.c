@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/audit.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/source.h"
 #include "base/text.h"
 #include "store/audit_line.h"
 #include "store/backend.h"
+#include <fcntl.h>
 #include <string.h>
 
 enum { LEAF_LIMIT = 16 << 20 };
@@ -210,4 +213,28 @@ bool audit_head_last(struct db_tx *tx, struct audit_head *ret, bool *ret_found, 
     *ret_found = row.count == 1;
     return row.count == 0 || audit_head_of_row(&row, ret) ||
            err_set(e, ERR_AUDIT, "a stored head has a root of wrong length");
+}
+
+static bool add_line(int fd, struct writer *w, const struct audit_head *head, struct err *e)
+{
+    struct source file;
+    uint8_t last = '\n';
+    TRY(source_file(fd, &file, e));
+    if (file.size > 0)
+        TRY(source_read(&file, file.size - 1, &last, 1, e));
+    if (last != '\n') /* a crash has cut the line before */
+        writer_u8(w, '\n');
+    audit_head_line(w, head);
+    return writer_ok(w, e) && file_write_fd(fd, writer_view(w), e);
+}
+
+bool audit_head_keep(int folder, const struct audit_head *head, struct err *e)
+{
+    int flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    CLEANUP(file_close) int fd = openat(folder, "heads.jsonl", flags, 0600);
+    if (fd < 0)
+        return err_errno(e, "audit/heads.jsonl");
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, LEAF_LIMIT);
+    return add_line(fd, &w, head, e);
 }

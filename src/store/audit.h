@@ -53,4 +53,7 @@ MUST_CHECK bool audit_head_last(struct db_tx *tx, struct audit_head *ret, bool *
                                 struct err *e);
 /* The line of audit/heads.jsonl and of an export, with its line end. */
 void audit_head_line(struct writer *w, const struct audit_head *head);
+/* Adds it to heads.jsonl in the folder `audit`: what a later verification holds against a database
+ * that was rolled back. Not synced: the journal of the key process is what counts. */
+MUST_CHECK bool audit_head_keep(int folder, const struct audit_head *head, struct err *e);
 #endif

@@ -45,12 +45,12 @@ bool checker_head(struct checker *c, const struct audit_head *head, bool witness
 static bool read_witnesses(struct checker *c, struct err *e)
 {
     struct reader rest = c->with->witnesses, line;
-    for (uint64_t n = 1; audit_next_line(&rest, &line); n++) {
+    while (audit_next_line(&rest, &line)) {
         struct audit_head head;
-        if (!audit_head_read(c->a, line, &head))
-            return err_set(e, ERR_AUDIT, "line %llu of the witnesses is not a signed head",
-                           (unsigned long long)n);
-        TRY(checker_head(c, &head, true, e));
+        if (audit_head_read(c->a, line, &head))
+            TRY(checker_head(c, &head, true, e));
+        else
+            c->report.unreadable++;
     }
     return true;
 }

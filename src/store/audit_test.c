@@ -5,6 +5,7 @@
 #include "store/audit_line.h"
 #include "store/audit_verify.h"
 #include "store/testdb.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -332,6 +333,32 @@ static void all_heads(struct testdb *t, struct writer *lines)
     writer_done(&text);
 }
 
+static void test_audit_head_keep__line_by_line_after_a_cut(void **state)
+{
+    struct testdb *t = testdb_of(state);
+    struct err e = {0};
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(1 << 20);
+    struct head_job j = {.size = 3, .journal = 1, .epoch = 1};
+    CLEANUP(file_close) int folder = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char path[96];
+    struct reader lines;
+    fill(t, 3);
+    assert_true(db_write(t->db, CRASH_D19, add_head, &j, &e));
+    assert_true(audit_head_keep(folder, &j.head, &e));
+    assert_true(audit_head_keep(folder, &j.head, &e));
+    snprintf(path, sizeof path, "%s/heads.jsonl", t->folder);
+    assert_true(file_read(AT_FDCWD, path, 1 << 16, a, &lines, &e));
+    assert_int_equal(verify(t, lines).witnesses, 2);
+    assert_int_equal(truncate(path, (off_t)lines.left - 10), 0);
+    assert_true(audit_head_keep(folder, &j.head, &e));
+    assert_true(file_read(AT_FDCWD, path, 1 << 16, a, &lines, &e));
+    struct audit_report report = verify(t, lines);
+    assert_false(report.bad);
+    assert_int_equal(report.witnesses, 2);
+    assert_int_equal(report.unreadable, 1);
+    writer_done(&j.signature);
+}
+
 /* Everything of the log after entry 8 vanished, heads and hashes with it: only somebody who kept
  * a head can know. */
 static const char rollback_sqlite[] =
@@ -470,6 +497,7 @@ int main(void)
         TEST_ON_BOTH(test_audit__undone_appends_leave_no_gap),
         TEST_ON_BOTH(test_audit_head__last_one_and_none_that_does_not_fit),
         TEST_ON_BOTH(test_audit_verify__names_what_was_done_to_the_database),
+        ON_SQLITE(test_audit_head_keep__line_by_line_after_a_cut),
         TEST_ON_BOTH(test_audit_verify__witness_sees_a_rollback),
         ON_SQLITE(test_audit_verify_file__every_changed_byte_is_found),
         ON_SQLITE(test_audit_verify_file__names_the_first_bad_entry),

@@ -18,6 +18,7 @@ struct audit_check {
 struct audit_report {
     uint64_t size, heads, witnesses; /* what was looked at */
     uint64_t superseded;             /* witnesses from before a restore, over what it took back */
+    uint64_t unreadable;             /* lines of the witnesses: cut by a crash */
     struct merkle_hash root;
     uint64_t covered;             /* leaves under a signed head; later ones are not proven yet */
     bool bad;                     /* then: */
