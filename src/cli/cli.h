@@ -60,6 +60,7 @@ MUST_CHECK bool cli_print(struct reader bytes, struct err *e);
 
 int cmd_audit(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);
+int cmd_key(struct cli *c, int argc, char **argv);
 int cmd_remote(struct cli *c, int argc, char **argv); /* argv[0] says which */
 int cmd_serve(struct cli *c, int argc, char **argv);
 int cmd_sign(struct cli *c, int argc, char **argv);

@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"verify",   cmd_verify, "check every signature in a file, nested ones as well"},
     {"audit",    cmd_audit,  "verify or export the audit log of a data folder or an exported file"},
     {"plan",     cmd_plan,   "say what would be signed, without a key"},
+    {"key",      cmd_key,    "show the pins of the keys of a stopped service, or take them off"},
 };
 /* clang-format on */
 

@@ -267,7 +267,8 @@ int main(int argc, char **argv)
         if (by_hand(i, argv + 2, &e))
             return 0;
         log_err(LOG_ERROR, NULL, commands[i].name, &e);
-        return e.code == ERR_USAGE || e.code == ERR_KEY_FOLDER ? 2 : 6;
+        bool theirs = e.code == ERR_USAGE || e.code == ERR_KEY_FOLDER || e.code == ERR_KEY_UNKNOWN;
+        return theirs ? 2 : 6;
     }
     return usage();
 }
