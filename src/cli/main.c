@@ -17,6 +17,7 @@
 static const struct command commands[] = {
     {"init",     cmd_init,   "make a new data folder: organisation, key folder, first token"},
     {"serve",    cmd_serve,  "run the service on a data folder until SIGTERM"},
+    {"doctor",   cmd_remote, "what is set, what is reached, and what is missing"},
     {"apply",    cmd_remote, "make the organisation what a YAML file says"},
     {"submit",   cmd_remote, "have a file signed by the service, and fetch it"},
     {"wait",     cmd_remote, "wait for a signing request and fetch its file"},

@@ -222,6 +222,23 @@ static bool export(struct audit *a, struct err *e)
     return ok && become_ourselves(e) && output_keep(&output, e);
 }
 
+/* For `chancery doctor`. That it opens says that it is of this version. */
+static bool version(struct audit *a, struct err *e)
+{
+    struct db *db = NULL;
+    CLEANUP(writer_done) struct writer out;
+    int64_t number = 0;
+    writer_init(&out, 4096);
+    if (a->data == NULL)
+        return err_user(e, ERR_USAGE, "version needs --data DIR.");
+    TRY(find_database(a, e) && db_open(&a->database, &db, e));
+    bool ok = db_version(db, &number, e);
+    writer_format(&out, "%s, version %lld as this program\n",
+                  db_is_postgres(db) ? "PostgreSQL" : "SQLite", (long long)number);
+    db_close(db);
+    return ok && writer_ok(&out, e) && cli_print(writer_view(&out), e);
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
@@ -248,6 +265,8 @@ int main(int argc, char **argv)
         ok = verify(&a, &bad, &e);
     else if (ok && count > 0 && strcmp(rest[0], "export") == 0)
         ok = export(&a, &e);
+    else if (ok && count > 0 && strcmp(rest[0], "version") == 0)
+        ok = version(&a, &e);
     else if (ok)
         ok = err_user(&e, ERR_USAGE, "audit wants verify or export.");
     int status = !ok ? cli_fail(&c, NULL, &e) : bad ? CLI_NO : CLI_OK;
