@@ -387,6 +387,68 @@ class Offline(unittest.TestCase):
         self.run_cli("verify", "--content", "a", "a.pem", expect=1)
         self.run_cli("verify", "--content", "a", "--cert", cert, "a.sig", expect=1)
 
+    # --- Windows executables
+
+    def pe(self, name, product="App"):
+        """A DLL with a version resource, by mingw; None when that is not installed."""
+        if shutil.which("x86_64-w64-mingw32-gcc") is None:
+            self.skipTest("mingw is not installed")
+        self.write("v.rc", '1 VERSIONINFO\nFILEVERSION 1,0,0,0\nBEGIN\nBLOCK "StringFileInfo"\nBEGIN\n'
+                   'BLOCK "040904b0"\nBEGIN\nVALUE "ProductName", "%s"\nVALUE "CompanyName", "Acme"\nEND\nEND\n'
+                   'BLOCK "VarFileInfo"\nBEGIN\nVALUE "Translation", 0x0409, 1200\nEND\nEND\n' % product)
+        self.write("d.c", "int DllMain(void *a, unsigned b, void *c) { return 1; }\n")
+        subprocess.run(["x86_64-w64-mingw32-windres", "v.rc", "v.o"], cwd=self.dir, check=True)
+        subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-nostdlib", "-Wl,-e,DllMain,--no-insert-timestamp",
+                        "-o", name, "d.c", "v.o"], cwd=self.dir, check=True)
+        return self.read(name)
+
+    def osslsigncode(self, name):
+        if shutil.which("osslsigncode") is None:
+            return
+        done = subprocess.run(["osslsigncode", "verify", "-ignore-crl", "-CAfile", os.path.join(self.keys, "rsa.pem"),
+                               "-in", name], cwd=self.dir, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertNotIn("MISMATCH", done.stdout)
+
+    def test_worked_example(self):
+        """Nested executables with restrictions, inherited and overridden."""
+        main, lib = self.pe("main.exe", "App"), self.pe("lib.dll", "AppLib")
+        inner = make_zip([("main.exe", main), ("lib/A.DLL", lib), ("lib/b.dll", lib), ("readme.txt", b"text")])
+        body = ('<zip-file><zip-file path="app-${v}.zip"><pe-file-set product-name="App" company-name="Acme">'
+                '<include path="main.exe"/><include path="lib/*.dll" max-matches="unbounded" product-name="%s"/>'
+                '<for-each><authenticode-sign description="${file.name}"/></for-each></pe-file-set></zip-file></zip-file>')
+        more = {"parameters": '<parameters><parameter name="v" required="true"/></parameters>'}
+        self.sign_zip([("APP-2.1.zip", inner), ("x", b"y")], body % "AppLib", "--parameter", "v=2.1", **more)
+        out = entry(self.read("out.zip"), "APP-2.1.zip")
+        self.assertEqual(zipfile.ZipFile(io.BytesIO(out)).namelist(), ["main.exe", "lib/A.DLL", "lib/b.dll", "readme.txt"])
+        for name in ("main.exe", "lib/A.DLL", "lib/b.dll"):
+            self.write("signed.exe", entry(out, name))
+            self.osslsigncode("signed.exe")
+        report = json.loads(self.run_cli("verify", "--json", "out.zip").stdout)
+        self.assertEqual(len(report["signatures"]), 3)
+        os.unlink(self.path("out.zip"))
+        done = self.sign_zip([("APP-2.1.zip", inner)], body % "Other", "--parameter", "v=2.1", expect=2, **more)
+        self.assertIn('product-name="Other"', done.stderr)
+        self.assertIn("lib/A.DLL", done.stderr)
+        self.assertIn("AppLib", done.stderr)
+
+    def test_append_keeps_and_replace_removes_signatures(self):
+        self.pe("a.exe")
+        self.sign("a.exe", "one.exe")
+        for append, count in (("true", 2), ("false", 1)):
+            self.write("ac.xml", config('<pe-file><authenticode-sign append="%s"/></pe-file>' % append))
+            self.sign("--force", "--config", "ac.xml", "one.exe", "two.exe")
+            report = json.loads(self.run_cli("verify", "--json", "two.exe").stdout)
+            self.assertEqual(len(report["signatures"]), count)
+            self.osslsigncode("two.exe")
+        self.write("ac.xml", config('<pe-file><authenticode-sign hash-algorithm="sha1"/>'
+                                    '<authenticode-sign hash-algorithm="sha256" append="true"/></pe-file>'))
+        self.sign("--force", "--config", "ac.xml", "a.exe", "two.exe")
+        self.assertEqual(len(json.loads(self.run_cli("verify", "--json", "two.exe").stdout)["signatures"]), 2)
+        self.write("ac.xml", config('<pe-file><authenticode-verify/><authenticode-sign/></pe-file>'))
+        self.sign("--force", "--config", "ac.xml", "one.exe", "two.exe")
+        self.sign("--force", "--config", "ac.xml", "a.exe", "two.exe", expect=1)
+
     # --- time stamps
 
     def test_time_stamps(self):
