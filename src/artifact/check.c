@@ -107,18 +107,18 @@ static bool planned_names(struct arena *a, const struct part *p, struct named **
 }
 
 /* No entry was lost, none was added but the planned ones and the format's own. */
-static bool check_entries(struct arena *a, const struct part *p, const struct seen *x,
-                          struct err *e)
+static bool check_entries(struct arena *a, const struct part *p, const struct container *old_one,
+                          const struct seen *x, struct err *e)
 {
     struct named *before, *planned;
     size_t planned_count, kept = 0, added = 0, old = 0;
-    TRY(sort_names(a, p->container, &before, e));
+    TRY(sort_names(a, old_one, &before, e));
     TRY(planned_names(a, p, &planned, &planned_count, e));
     for (size_t i = 0; i < x->container->count; i++) {
         const char *path = x->container->entries[i].path;
         if (is_own(x->container, i))
             continue;
-        if (find_name(before, p->container->count, path) != NULL)
+        if (find_name(before, old_one->count, path) != NULL)
             kept++;
         else if (find_name(planned, planned_count, path) != NULL)
             added++;
@@ -126,8 +126,8 @@ static bool check_entries(struct arena *a, const struct part *p, const struct se
             return err_user(e, ERR_VERIFY_CHANGED, "\"%.250s\" is in the output, but not planned.",
                             path);
     }
-    for (size_t i = 0; i < p->container->count; i++)
-        old += !is_own(p->container, i);
+    for (size_t i = 0; i < old_one->count; i++)
+        old += !is_own(old_one, i);
     if (kept != old || added != planned_count)
         return err_set(e, ERR_VERIFY_CHANGED, "%zu of %zu entries kept, %zu of %zu added", kept,
                        old, added, planned_count);
@@ -137,19 +137,26 @@ static bool check_entries(struct arena *a, const struct part *p, const struct se
 static bool check_container(struct check *c, struct arena *a, const struct part *p, struct seen *x,
                             struct err *e)
 {
-    bool *changed = ARENA_ARRAY(a, p->container->count, bool);
+    struct container *before = p->container; /* NULL: nothing inside is named */
+    if (before == NULL)
+        TRY(p->format->open(a, &p->in, &c->w->budget, &before, e));
+    bool *changed = ARENA_ARRAY(a, before->count, bool);
     if (changed == NULL)
         return arena_err(e);
     for (size_t i = 0; i < p->child_count; i++)
         changed[p->children[i]->index] = part_changes(p->children[i]);
     TRY(p->format->open(a, &x->out, &c->w->budget, &x->container, e));
     TRY(sort_names(a, x->container, &x->names, e));
-    TRY(check_entries(a, p, x, e));
-    return p->format->compare(p->container, x->container, changed, e);
+    TRY(check_entries(a, p, before, x, e));
+    return p->format->compare(before, x->container, changed, e);
 }
 
-static bool content_changes(const struct part *p)
+/* Whether `compare` has to look: entries changed, or a container was signed whose format has no
+ * other way to say that nothing else did. */
+static bool container_changes(const struct part *p)
 {
+    if (signs(p) && p->format->open != NULL && p->format->unchanged == NULL)
+        return true;
     for (size_t i = 0; i < p->child_count; i++)
         if (part_changes(p->children[i]) || part_new_files(p->children[i]) > 0)
             return true;
@@ -315,7 +322,7 @@ static bool check_part(void *ctx, size_t index, unsigned lane, struct refusal *r
     struct arena *a = c->w->arenas[lane];
     struct err *e = &r->err;
     bool ok = (p->parent == NULL || fetch_output(c, p, x, e)) &&
-              (!content_changes(p) || check_container(c, a, p, x, e)) &&
+              (!container_changes(p) || check_container(c, a, p, x, e)) &&
               (!signs(p) || check_signed(c, a, p, x, e));
     for (size_t i = 0; ok && i < p->step_count; i++)
         if ((p->steps[i].can & DIRECTIVE_NEW_FILE) != 0)

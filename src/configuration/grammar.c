@@ -56,6 +56,11 @@ static const struct grammar_attribute msi_restrictions[] = {
     RESTRICTION("author", "Author of the summary information"),
     END,
 };
+static const struct grammar_attribute nupkg_restrictions[] = {
+    RESTRICTION("package-id", "id of the .nuspec"),
+    RESTRICTION("package-version", "version of the .nuspec"),
+    END,
+};
 static const struct grammar_attribute xml_restrictions[] = {
     RESTRICTION("root-element-name", "local name of the document element"),
     RESTRICTION("root-element-namespace", "namespace of the document element; empty means none"),
@@ -212,7 +217,7 @@ const struct grammar_element grammar_elements[] = {
      AUTHENTICODE, NULL},
     {"opc-file", GRAMMAR_TYPED, true, "OPC package", "vsix xps hlkx", grammar_nothing, "opc-sign",
      NULL},
-    {"nupkg-file", GRAMMAR_TYPED, true, "NuGet package", "nupkg snupkg", grammar_nothing,
+    {"nupkg-file", GRAMMAR_TYPED, true, "NuGet package", "nupkg snupkg", nupkg_restrictions,
      "nuget-sign", NULL},
     {"jar-file", GRAMMAR_TYPED, true, "Java archive", "jar war ear aab", grammar_nothing,
      "jar-sign", NULL},

@@ -16,6 +16,7 @@
     O(OID_EMAIL,                  "1.2.840.113549.1.9.1",      "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01") \
     O(OID_COMMITMENT_TYPE,        "1.2.840.113549.1.9.16.2.16","\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x02\x10") \
     O(OID_PROOF_OF_ORIGIN,        "1.2.840.113549.1.9.16.6.1", "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x06\x01") \
+    O(OID_PROOF_OF_RECEIPT,       "1.2.840.113549.1.9.16.6.2", "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x06\x02") \
     O(OID_STAMP_TOKEN,            "1.2.840.113549.1.9.16.2.14","\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x02\x0e") \
     O(OID_SIGNING_CERTIFICATE,    "1.2.840.113549.1.9.16.2.12","\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x02\x0c") \
     O(OID_SIGNING_CERTIFICATE_V2, "1.2.840.113549.1.9.16.2.47","\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x02\x2f") \

@@ -78,8 +78,9 @@ struct format {
                    struct err *e);
 
     /* Nothing differs but what signing puts in: signatures, and fields that have to follow them.
-     * Of a composite format: apart from entries, which `compare` looks at. Needed by every format
-     * that embeds signatures; a format without DIRECTIVE_SIGN rows that do leaves it NULL. */
+     * Of a composite format: apart from entries, which `compare` looks at. NULL: a format that
+     * embeds no signatures, or a composite one whose `compare` sees all there is; that is then
+     * asked for every signed file. */
     bool (*unchanged)(struct arena *a, const struct source *before, const struct source *after,
                       struct err *e);
 

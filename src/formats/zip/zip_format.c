@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "archive/zip.h"
-#include "formats/format.h"
+#include "formats/zip/zip_format.h"
 
 /* Changes that nobody prepared are compressed in memory; more than this must be prepared. */
 enum { UNPREPARED_MAX = 64 * 1024 * 1024 };
+
+size_t zip_format_room(size_t count)
+{
+    return UNPREPARED_MAX + (count + 16) * 2 * sizeof(struct zip_change) + 1024;
+}
 
 static bool probe(struct reader head, const struct source *in)
 {
@@ -20,11 +24,11 @@ static bool inspect(struct arena *a, const struct source *in, struct file_facts 
     return true;
 }
 
-static bool open(struct arena *a, const struct source *in, struct budget *budget,
-                 struct container **ret, struct err *e)
+bool zip_format_open(struct arena *a, const struct source *in, const struct format *format,
+                     unsigned profile, struct budget *budget, struct container **ret, struct err *e)
 {
     struct zip *z;
-    TRY(zip_open(a, in, 0, budget, &z, e));
+    TRY(zip_open(a, in, profile, budget, &z, e));
     struct container *c = ARENA_NEW(a, struct container);
     struct entry *entries = ARENA_ARRAY(a, z->count, struct entry);
     if (c == NULL || entries == NULL)
@@ -33,7 +37,7 @@ static bool open(struct arena *a, const struct source *in, struct budget *budget
         const struct zip_entry *x = &z->entries[i];
         entries[i] = (struct entry){.path = x->path, .size = x->size, .folder = x->folder};
     }
-    *c = (struct container){.format = &zip_format,
+    *c = (struct container){.format = format,
                             .arena = a,
                             .in = *in,
                             .entries = entries,
@@ -44,7 +48,13 @@ static bool open(struct arena *a, const struct source *in, struct budget *budget
     return true;
 }
 
-static bool extract(const struct container *c, size_t index, struct sink *out, struct err *e)
+static bool open(struct arena *a, const struct source *in, struct budget *budget,
+                 struct container **ret, struct err *e)
+{
+    return zip_format_open(a, in, &zip_format, 0, budget, ret, e);
+}
+
+bool zip_format_extract(const struct container *c, size_t index, struct sink *out, struct err *e)
 {
     return zip_extract(c->own, index, out, e);
 }
@@ -58,8 +68,8 @@ static bool pack(const struct zip *z, const struct change *change, struct sink *
     return zip_pack(&change->content, ZIP_DEFLATED, scratch, ret, e);
 }
 
-static bool prepare(const struct container *c, struct arena *a, struct change *change,
-                    struct sink *scratch, struct err *e)
+bool zip_format_prepare(const struct container *c, struct arena *a, struct change *change,
+                        struct sink *scratch, struct err *e)
 {
     struct zip_packed *packed = ARENA_NEW(a, struct zip_packed);
     if (packed == NULL)
@@ -85,13 +95,10 @@ static bool pack_in_memory(const struct zip *z, struct arena *a, const struct ch
     return ok;
 }
 
-static bool repack(const struct container *c, const struct change *changes, size_t count,
-                   struct sink *out, struct err *e)
+bool zip_format_changes(const struct container *c, struct arena *a, const struct change *changes,
+                        size_t count, size_t room, struct zip_change **ret, struct err *e)
 {
-    const struct zip *z = c->own;
-    CLEANUP(arena_cleanup)
-    struct arena *a = arena_new(UNPREPARED_MAX + count * 2 * sizeof(struct zip_change) + 1024);
-    struct zip_change *list = a == NULL ? NULL : ARENA_ARRAY(a, count, struct zip_change);
+    struct zip_change *list = ARENA_ARRAY(a, count + room, struct zip_change);
     if (list == NULL)
         return arena_err(e);
     for (size_t i = 0; i < count; i++) {
@@ -103,9 +110,21 @@ static bool repack(const struct container *c, const struct change *changes, size
         if (change->prepared != NULL)
             list[i].packed = *(const struct zip_packed *)change->prepared;
         else
-            TRY(pack_in_memory(z, a, change, &list[i].packed, e));
+            TRY(pack_in_memory(c->own, a, change, &list[i].packed, e));
     }
-    return zip_repack(z, list, count, NULL, out, e);
+    *ret = list;
+    return true;
+}
+
+static bool repack(const struct container *c, const struct change *changes, size_t count,
+                   struct sink *out, struct err *e)
+{
+    struct zip_change *list;
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(zip_format_room(count));
+    if (a == NULL)
+        return arena_err(e);
+    TRY(zip_format_changes(c, a, changes, count, 0, &list, e));
+    return zip_repack(c->own, list, count, NULL, out, e);
 }
 
 static bool compare(const struct container *before, const struct container *after,
@@ -119,8 +138,8 @@ const struct format zip_format = {
     .probe = probe,
     .inspect = inspect,
     .open = open,
-    .extract = extract,
-    .prepare = prepare,
+    .extract = zip_format_extract,
+    .prepare = zip_format_prepare,
     .repack = repack,
     .compare = compare,
 };
