@@ -61,6 +61,9 @@
     E(ERR_ZIP_DATA,        422, "zip.data",             "The compressed data of an entry of the ZIP file is damaged.") \
     E(ERR_ZIP_RATIO,       422, "zip.ratio",            "An entry of the ZIP file expands too much.") \
     E(ERR_ZIP_CHANGED,     422, "zip.changed",          "Something in the ZIP file changed that should not.") \
+    E(ERR_CAB,             422, "cab.malformed",        "The cabinet file is malformed.") \
+    E(ERR_CAB_SET,         422, "cab.set",              "The cabinet is one part of a set of several files.") \
+    E(ERR_CFB,             422, "cfb.malformed",        "The compound file (MSI) is malformed.") \
     E(ERR_XML,             422, "xml.invalid",          "The XML document is not well-formed.") \
     E(ERR_XML_DOCTYPE,     422, "xml.doctype",          "The XML document has a DOCTYPE, which is never accepted.") \
     E(ERR_XML_LIMIT,       422, "xml.limit",            "The XML document exceeds a limit of this server.")

@@ -11,6 +11,7 @@
     F(zip) \
     F(pe) \
     F(powershell) \
+    F(cab) \
     F(file)
 /* clang-format on */
 

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "archive/cab_internal.h"
+#define ZLIB_CONST
+#include <stdlib.h>
+#include <zlib.h>
+
+uint32_t cab_checksum(struct reader bytes, uint32_t sum)
+{
+    uint32_t word, rest = 0;
+    while (reader_u32le(&bytes, &word))
+        sum ^= word;
+    for (uint8_t byte; reader_u8(&bytes, &byte);)
+        rest = rest << 8 | byte; /* the last one to three bytes count the other way round */
+    return sum ^ rest;
+}
+
+struct decoder {
+    z_stream z;
+    bool zlib;
+    uint8_t packed[CAB_BLOCK_HEADER + 255 + CAB_PACKED_MAX];
+    uint8_t plain[2][CAB_BLOCK]; /* by turns: a block may refer to the one before */
+    unsigned turn;
+    size_t before; /* bytes of the block before */
+};
+
+static void decoder_done(struct decoder **d)
+{
+    if (*d != NULL && (*d)->zlib)
+        (void)inflateEnd(&(*d)->z);
+    free(*d);
+}
+
+/* [MS-MCI] 2.1: "CK" and one deflate stream; its window is what the block before gave. */
+static bool inflate_block(struct decoder *d, struct reader packed, size_t size, struct reader *ret,
+                          struct err *e)
+{
+    uint8_t *to = d->plain[d->turn];
+    const uint8_t *last = d->plain[d->turn ^ 1];
+    if (!reader_starts_with(packed, "CK", 2) || !reader_skip(&packed, 2))
+        return cab_bad(e, "a compressed block does not begin with its mark");
+    if (inflateReset(&d->z) != Z_OK ||
+        (d->before > 0 && inflateSetDictionary(&d->z, last, (uInt)d->before) != Z_OK))
+        return err_set(e, ERR_INTERNAL, "zlib");
+    d->z.next_in = packed.at;
+    d->z.avail_in = (uInt)packed.left;
+    d->z.next_out = to;
+    d->z.avail_out = (uInt)size;
+    int result = inflate(&d->z, Z_FINISH);
+    if (result == Z_MEM_ERROR)
+        return err_set(e, ERR_NO_MEMORY, "zlib");
+    if (result != Z_STREAM_END || d->z.avail_in != 0 || d->z.avail_out != 0)
+        return cab_bad(e, "compressed data is damaged");
+    *ret = reader_over(to, size);
+    d->before = size;
+    d->turn ^= 1;
+    return true;
+}
+
+/* One block; *ret is borrowed until the block after the next. */
+static bool next_block(const struct cab *c, unsigned kind, struct decoder *d, uint64_t *at,
+                       struct reader *ret, struct err *e)
+{
+    const size_t skip = CAB_BLOCK_HEADER + (size_t)c->data_reserve;
+    struct reader r = reader_over(d->packed, CAB_BLOCK_HEADER), packed, whole;
+    uint32_t sum;
+    uint16_t length, size;
+    TRY(source_read(&c->in, *at, d->packed, CAB_BLOCK_HEADER, e));
+    TRY(reader_u32le(&r, &sum) && reader_u16le(&r, &length) && reader_u16le(&r, &size));
+    TRY(source_read(&c->in, *at, d->packed, skip + length, e));
+    *at += skip + length;
+    whole = reader_over(d->packed, skip + length);
+    TRY(reader_slice(whole, skip, length, &packed) && reader_skip(&whole, 4));
+    struct reader fields = {whole.at, 4}, with_reserve = {whole.at, skip - 4};
+    uint32_t data = cab_checksum(packed, 0);
+    /* Readers differ on whether the reserve of a block counts. */
+    if (sum != 0 && sum != cab_checksum(fields, data) && sum != cab_checksum(with_reserve, data))
+        return cab_bad(e, "a block does not match its check sum");
+    if (kind == CAB_STORED) {
+        *ret = packed;
+        return true;
+    }
+    return inflate_block(d, packed, size, ret, e);
+}
+
+/* A range of an LZX or Quantum folder is always one of whole files. */
+static bool expand_files(const struct cab *c, const struct cab_folder *f, uint64_t from,
+                         uint64_t to, source_each_fn each, void *ctx, struct err *e)
+{
+    size_t first = f->first, count = 0;
+    while (first < f->first + f->count &&
+           (c->files[c->order[first]].offset < from || c->files[c->order[first]].size == 0))
+        first++;
+    for (uint64_t at = from; at < to; count++)
+        at += c->files[c->order[first + count]].size;
+    return cab_expand_foreign(c, first, count, each, ctx, e);
+}
+
+bool cab_expand(const struct cab *c, const struct cab_folder *f, uint64_t from, uint64_t to,
+                source_each_fn each, void *ctx, struct err *e)
+{
+    unsigned kind = f->kind & 15;
+    if (from == to)
+        return true;
+    if (kind == CAB_LZX || kind == CAB_QUANTUM)
+        return expand_files(c, f, from, to, each, ctx, e);
+    CLEANUP(decoder_done) struct decoder *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return err_set(e, ERR_NO_MEMORY, "decoder");
+    d->zlib = kind == CAB_MSZIP && inflateInit2(&d->z, -MAX_WBITS) == Z_OK;
+    if (kind == CAB_MSZIP && !d->zlib)
+        return err_set(e, ERR_NO_MEMORY, "zlib");
+    uint64_t at = f->data;
+    for (uint64_t done = 0; done < to;) {
+        struct reader plain;
+        TRY(next_block(c, kind, d, &at, &plain, e));
+        uint64_t begin = done, end = done + plain.left;
+        done = end;
+        if (end <= from)
+            continue;
+        if (begin < from)
+            TRY(reader_skip(&plain, (size_t)(from - begin)));
+        if (end > to)
+            plain.left -= (size_t)(end - to);
+        TRY(each(ctx, plain, e));
+    }
+    return true;
+}
+
+static bool to_sink(void *ctx, struct reader piece, struct err *e)
+{
+    return sink_reader(ctx, piece, e);
+}
+
+bool cab_extract(const struct cab *c, size_t index, struct sink *out, struct err *e)
+{
+    const struct cab_file *x = &c->files[index];
+    const struct cab_folder *f = &c->folders[x->folder];
+    if (c->budget != NULL)
+        TRY(budget_bytes(c->budget, x->size, 0, f->end - f->data, e));
+    return cab_expand(c, f, x->offset, (uint64_t)x->offset + x->size, to_sink, out, e);
+}
