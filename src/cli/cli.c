@@ -159,6 +159,7 @@ int cli_status_of(const struct err *e)
         return CLI_FORBIDDEN;
     case ERR_STAMP:
     case ERR_FETCH:
+    case ERR_DB_AWAY:
         return CLI_UNREACHABLE;
     case ERR_IO:
     case ERR_STORAGE_FULL:
