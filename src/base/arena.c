@@ -19,6 +19,7 @@ struct block {
 struct arena {
     struct block *blocks;
     size_t used, limit;
+    bool failed;
 };
 
 struct arena *arena_new(size_t limit)
@@ -70,17 +71,28 @@ static struct block *block_with(struct arena *a, size_t n)
     return b;
 }
 
+bool arena_failed(const struct arena *a)
+{
+    return a->failed;
+}
+
+static void *refuse(struct arena *a)
+{
+    a->failed = true;
+    return NULL;
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
     size_t align = alignof(max_align_t);
     if (fault_now() || n > SIZE_MAX - align)
-        return NULL;
+        return refuse(a);
     n = n == 0 ? align : (n + align - 1) / align * align;
     if (n > a->limit - a->used)
-        return NULL;
+        return refuse(a);
     struct block *b = block_with(a, n);
     if (b == NULL)
-        return NULL;
+        return refuse(a);
     uint8_t *ret = b->data + b->used;
     b->used += n;
     a->used += n;
@@ -90,7 +102,7 @@ void *arena_alloc(struct arena *a, size_t n)
 void *arena_array(struct arena *a, size_t count, size_t size)
 {
     size_t n;
-    return __builtin_mul_overflow(count, size, &n) ? NULL : arena_alloc(a, n);
+    return __builtin_mul_overflow(count, size, &n) ? refuse(a) : arena_alloc(a, n);
 }
 
 void *arena_grow(struct arena *a, const void *old, size_t count, size_t new_count, size_t size)

@@ -11,6 +11,9 @@ struct arena;
 struct arena *arena_new(size_t limit); /* NULL when memory is out */
 void arena_free(struct arena *a);      /* NULL is fine */
 size_t arena_used(const struct arena *a);
+/* Whether any request was ever refused: tells "no memory" from "malformed" after readers that say
+ * false for both. */
+bool arena_failed(const struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n);                  /* zeroed, aligned for any type */
 void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed, overflow checked */

@@ -62,6 +62,12 @@ bool err_from(struct err *e, const char *machine_code, const char *user, const c
     return false;
 }
 
+bool err_is_ours(const struct err *e)
+{
+    return e->code == ERR_NO_MEMORY || e->code == ERR_INTERNAL || e->code == ERR_IO ||
+           e->code == ERR_STORAGE_FULL || e->code == ERR_CRYPTO;
+}
+
 const char *err_machine_code(enum err_code code)
 {
     return rows[code].code;

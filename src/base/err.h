@@ -182,6 +182,10 @@ bool err_errno(struct err *e, const char *what);
 /* Carries an error that another process reported; an unknown code becomes ERR_INTERNAL. */
 bool err_from(struct err *e, const char *machine_code, const char *user, const char *detail);
 
+/* Whether the error says something about us (memory, disk, a bug) and nothing about the input:
+ * then it must not end up as "the signature is invalid". */
+bool err_is_ours(const struct err *e);
+
 const char *err_machine_code(enum err_code code);
 int err_http_status(enum err_code code);
 const char *err_default_text(enum err_code code);

@@ -137,7 +137,8 @@ static bool counter_stamp(struct run *r, struct reader value, const struct cms *
         return err_user(why, ERR_STAMP_TOKEN, "The time stamp cannot be read.");
     TRY(digest_of(counter.hash, si->signature, &over, why));
     TRY(cms_verify(r->arena, &as_data, &counter, digest_view(&over), NULL, &unused, why));
-    size_t index = cms_signer_certificate(r->arena, &as_data, &counter);
+    size_t index;
+    TRY(cms_signer_certificate(r->arena, &as_data, &counter, &index, why));
     TRY(index != SIZE_MAX && certificate_parse(r->arena, c->certificates[index], &stamper, why));
     if (!certificate_usable_for(&stamper, OID_TIME_STAMPING))
         return err_user(why, ERR_STAMP_TOKEN,
@@ -150,8 +151,8 @@ static bool counter_stamp(struct run *r, struct reader value, const struct cms *
     return order(r->arena, c, index, &s->stamp_certificates, why);
 }
 
-static void read_stamp(struct run *r, const struct cms *c, const struct cms_signer *si,
-                       struct signature *s)
+static bool read_stamp(struct run *r, const struct cms *c, const struct cms_signer *si,
+                       struct signature *s, struct err *e)
 {
     struct cms_values tokens = {.attributes = si->unsigned_attributes};
     struct cms_values counters = tokens;
@@ -161,8 +162,13 @@ static void read_stamp(struct run *r, const struct cms *c, const struct cms_sign
         s->stamped = token_stamp(r, value, si, s, &why);
     else if (cms_values_next(&counters, OID_COUNTER_SIGNATURE, &value))
         s->stamped = counter_stamp(r, value, c, si, s, &why);
+    if (err_is_ours(&why)) {
+        *e = why;
+        return false;
+    }
     if (why.code != ERR_NONE)
         add_detail(r, s, "stamp-problem", arena_text(r->arena, reader_text(why.user)));
+    return true;
 }
 
 /* --- one signature --------------------------------------------------------------------------- */
@@ -212,13 +218,18 @@ static bool add_signature(struct run *r, struct reader blob, struct cms *c, stru
                  c->signer_count);
     } else if (readable) {
         const struct cms_signer *si = &c->signers[0];
-        size_t index = cms_signer_certificate(r->arena, c, si);
+        size_t index;
+        TRY(cms_signer_certificate(r->arena, c, si, &index, e));
         s->algorithm = si->algorithm_known ? si->algorithm : 0;
         s->certificate_count = c->certificate_count;
         TRY(order(r->arena, c, index, &s->certificates, e));
         TRY(judge(r, c, si, s, &why, e));
         read_opus(r, si, s);
-        read_stamp(r, c, si, s);
+        TRY(read_stamp(r, c, si, s, e));
+    }
+    if (err_is_ours(&why)) {
+        *e = why;
+        return false;
     }
     if (!s->intact)
         s->problem = arena_text(r->arena, reader_text(why.user));

@@ -74,8 +74,9 @@ struct cms_values {
 };
 MUST_CHECK bool cms_values_next(struct cms_values *v, enum oid type, struct reader *ret_value);
 struct reader cms_signed_attributes(const struct cms_signer *s); /* content, for the above */
-/* Index into certificates, or SIZE_MAX. */
-size_t cms_signer_certificate(struct arena *a, const struct cms *c, const struct cms_signer *s);
+/* Index into certificates, or SIZE_MAX when it is not there. False only for troubles of our own. */
+MUST_CHECK bool cms_signer_certificate(struct arena *a, const struct cms *c,
+                                       const struct cms_signer *s, size_t *ret, struct err *e);
 
 /* contentType and messageDigest agree with the content, the signature verifies with the
  * certificate found by the signer's identifier (or with `certificate` when not NULL). *ret is

@@ -170,20 +170,28 @@ bool cms_attribute_find(struct reader set, enum oid type, struct reader *ret_val
     return true;
 }
 
-size_t cms_signer_certificate(struct arena *a, const struct cms *c, const struct cms_signer *s)
+bool cms_signer_certificate(struct arena *a, const struct cms *c, const struct cms_signer *s,
+                            size_t *ret, struct err *e)
 {
     for (size_t i = 0; i < c->certificate_count; i++) {
         struct certificate one;
         struct err why = {0};
-        if (!certificate_parse(a, c->certificates[i], &one, &why))
-            continue;
+        if (!certificate_parse(a, c->certificates[i], &one, &why)) {
+            if (!err_is_ours(&why))
+                continue;
+            *e = why;
+            return false;
+        }
         bool found = s->key_id.left > 0 ? reader_equal(one.key_id, s->key_id)
                                         : reader_equal(one.issuer, s->issuer) &&
                                               reader_equal(one.serial, s->serial);
-        if (found)
-            return i;
+        if (found) {
+            *ret = i;
+            return true;
+        }
     }
-    return SIZE_MAX;
+    *ret = SIZE_MAX;
+    return true;
 }
 
 static bool check_attributes(const struct cms *c, const struct cms_signer *s,
@@ -246,10 +254,11 @@ bool cms_verify(struct arena *a, const struct cms *c, const struct cms_signer *s
 {
     struct certificate signer;
     struct digest_value digest = {0};
-    size_t index = certificate == NULL ? cms_signer_certificate(a, c, s) : 0;
+    size_t index = 0;
     if (!s->algorithm_known || content_digest.left != hash_size(s->hash) ||
         !announced(c->digests, s->hash))
         return err_user(e, ERR_SIGNATURE, "The signature uses an algorithm that is not accepted.");
+    TRY(certificate != NULL || cms_signer_certificate(a, c, s, &index, e));
     if (index == SIZE_MAX)
         return err_user(e, ERR_SIGNATURE, "The certificate of the signer is not in the signature.");
     TRY(certificate_parse(a, certificate == NULL ? c->certificates[index] : *certificate, &signer,

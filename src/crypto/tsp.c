@@ -39,6 +39,15 @@ static bool refuse(struct err *e, const char *why)
     return err_user(e, ERR_STAMP_TOKEN, "The time stamp is not acceptable: %s.", why);
 }
 
+/* The same for what another reader found; its own trouble is passed on as such. */
+static bool refuse_because(struct err *e, const struct err *found, const char *why)
+{
+    if (!err_is_ours(found))
+        return refuse(e, why);
+    *e = *found;
+    return false;
+}
+
 /* RFC 3161 2.4.2 */
 struct info {
     struct reader imprint, nonce;
@@ -190,10 +199,8 @@ static bool check_chain(struct arena *a, const struct tsp_want *want, struct tsp
     const struct trust trust = {want->roots, want->root_count, t->time, OID_TIME_STAMPING};
     struct err why = {0};
     if (!chain_verify(a, t->certificates[0], &t->certificates[1], t->certificate_count - 1, &trust,
-                      NULL, NULL, &why)) {
-        err_user(e, ERR_STAMP_TOKEN, "The time stamp is not acceptable: %s", why.user);
-        return false;
-    }
+                      NULL, NULL, &why))
+        return refuse_because(e, &why, why.user);
     t->trusted = true;
     return true;
 }
@@ -204,14 +211,15 @@ static bool check_signature(struct arena *a, const struct cms *c, struct certifi
     const struct cms_signer *s = &c->signers[0];
     struct digest_value digest, signed_digest;
     struct err why = {0};
-    size_t index = cms_signer_certificate(a, c, s);
+    size_t index;
+    TRY(cms_signer_certificate(a, c, s, &index, e));
     if (index == SIZE_MAX)
         return refuse(e, "the certificate of the time-stamp server is not in it");
     if (s->hash == HASH_NONE)
         return refuse(e, "it uses an unknown hash");
     TRY(digest_of(s->hash, c->content, &digest, e));
     if (!cms_verify(a, c, s, digest_view(&digest), NULL, &signed_digest, &why))
-        return refuse(e, "its signature does not verify");
+        return refuse_because(e, &why, "its signature does not verify");
     TRY(certificate_parse(a, c->certificates[index], ret, e));
     *ret_index = index;
     return true;
@@ -227,7 +235,7 @@ bool tsp_check_token(struct arena *a, struct reader token, const struct tsp_want
     struct err why = {0};
     size_t index;
     if (!cms_parse(a, token, &c, &why))
-        return refuse(e, "it is not a signed message");
+        return refuse_because(e, &why, "it is not a signed message");
     if (!oid_is(c.content_type, OID_TST_INFO) || c.detached ||
         !der_next_is(c.content_element, DER_OCTET_STRING) || !read_info(c.content, &info))
         return refuse(e, "it holds no time-stamp information");

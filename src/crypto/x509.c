@@ -205,6 +205,8 @@ bool certificate_parse(struct arena *a, struct reader der, struct certificate *r
     bool ok = der_only(der, DER_SEQUENCE, &outer) && der_whole(&outer, DER_SEQUENCE, &c.tbs) &&
               der_get(&outer, DER_SEQUENCE, &algorithm) && der_bytes_of_bits(&outer, &bits) &&
               reader_at_end(&outer) && der_only(c.tbs, DER_SEQUENCE, &tbs) && read_tbs(a, tbs, &c);
+    if (!ok && arena_failed(a))
+        return arena_err(e);
     if (!ok)
         return err_user(e, ERR_CERTIFICATE, "This is not a well-formed X.509 certificate.");
     struct err why = {0};

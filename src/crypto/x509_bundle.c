@@ -79,7 +79,9 @@ static bool add_block(struct list *l, struct reader file, size_t from, size_t *r
     if (!reader_slice(file, body_start, body_end - body_start, &body) ||
         !reader_slice(file, label_again, label.left, &closing) || !reader_equal(label, closing) ||
         !text_unbase64(l->arena, body, &der))
-        return err_user(e, ERR_CERTIFICATE, "A PEM block of the file is damaged.");
+        return arena_failed(l->arena)
+                   ? arena_err(e)
+                   : err_user(e, ERR_CERTIFICATE, "A PEM block of the file is damaged.");
     *ret_next = label_again + label.left;
     return add_der(l, der, e);
 }

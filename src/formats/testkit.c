@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "formats/testkit.h"
+#include "base/fault.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -132,6 +133,73 @@ size_t testkit_damage(struct testkit *kit, const struct format *f, const char *f
     }
     writer_done(&w);
     return accepted;
+}
+
+#ifdef CHANCERY_FAULTS
+static void must(bool ok, const char *what, unsigned long n, const struct err *e)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "testkit: fault %lu: %s: %s %s\n", n, what, e->user, e->detail);
+    abort();
+}
+
+/* False when the n-th fault did not come to pass: all have been seen. */
+static bool one_fault(unsigned long n, struct sign_job job, const struct format *f,
+                      struct reader want)
+{
+    struct err e = {0}, why = {0};
+    struct writer out;
+    struct signature *list = NULL;
+    size_t count = 0;
+    struct source made = source_memory(want);
+    writer_init(&out, OUTPUT_MAX);
+    struct sink to = sink_memory(&out);
+    job.arena = arena_new(OUTPUT_MAX);
+    job.out = &to;
+    fault_arm(n);
+    bool ok = f->sign(&job, &e);
+    bool fired = fault_fired();
+    fault_arm(0);
+    must(ok == (e.code == ERR_NONE), "sign: answer and error differ", n, &e);
+    must(ok ? reader_equal(writer_view(&out), want) : err_is_ours(&e), "sign", n, &e);
+    const struct verify_job look = {.arena = job.arena, .in = &made, .file_name = job.file_name};
+    if (f->facts != &file_facts) {
+        fault_arm(n);
+        ok = f->verify(&look, &list, &count, &why);
+        fired = fault_fired() || fired;
+        fault_arm(0);
+        if (ok && count > 0 && !list[0].intact)
+            err_user(&why, ERR_SIGNATURE, "%s", list[0].problem);
+        must(ok ? count > 0 && list[0].intact : err_is_ours(&why), "verify", n, &why);
+    }
+    arena_free(job.arena);
+    writer_done(&out);
+    return fired;
+}
+#endif
+
+void testkit_faults(struct testkit *kit, const struct format *f, const char *directive,
+                    const char *file_name, struct reader in, const char *const *attributes)
+{
+    struct reader want = testkit_signed(kit, f, directive, file_name, in, attributes);
+#ifdef CHANCERY_FAULTS
+    struct writer scratch;
+    writer_init(&scratch, OUTPUT_MAX);
+    const struct source from = source_memory(in);
+    const struct sign_job job = {.in = &from,
+                                 .file_name = file_name,
+                                 .directive = directive,
+                                 .attributes = list(kit->arena, attributes),
+                                 .slot = 1,
+                                 .signer = &kit->signer,
+                                 .scratch = sink_memory(&scratch)};
+    for (unsigned long n = 1; one_fault(n, job, f, want); n++)
+        ;
+    writer_done(&scratch);
+#else
+    (void)want;
+#endif
 }
 
 bool testkit_has_osslsigncode(void)

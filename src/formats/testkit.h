@@ -29,6 +29,12 @@ bool testkit_intact(struct testkit *kit, const struct format *f, const char *fil
  * crash. Returns how many of these files still verified, so a test can say which may. */
 size_t testkit_damage(struct testkit *kit, const struct format *f, const char *file_name,
                       struct reader in, size_t from, size_t to);
+/* In builds with fault injection: signs and verifies with the first, second ... allocation or read
+ * failing until none does. Each failure must be an error that is ours, and must not change what
+ * comes out otherwise. In other builds it does nothing. */
+void testkit_faults(struct testkit *kit, const struct format *f, const char *directive,
+                    const char *file_name, struct reader in, const char *const *attributes);
+
 /* Whether osslsigncode accepts the file, with no MISMATCH and nothing failed in its output, which
  * its exit status alone does not tell. `name` decides the type. Ask testkit_has_osslsigncode()
  * before. */

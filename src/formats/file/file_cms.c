@@ -74,7 +74,9 @@ static bool from_pem(struct arena *a, struct reader file, struct reader *ret, st
     if (file.left < head + tail || !reader_slice(file, file.left - tail, tail, &end) ||
         !reader_equal_text(end, pem_end) ||
         !reader_slice(file, head, file.left - head - tail, &body) || !text_unbase64(a, body, ret))
-        return err_user(e, ERR_FILE_TYPE, "The PEM text of the CMS signature is damaged.");
+        return arena_failed(a)
+                   ? arena_err(e)
+                   : err_user(e, ERR_FILE_TYPE, "The PEM text of the CMS signature is damaged.");
     return true;
 }
 
@@ -116,9 +118,15 @@ static bool verify_signer(const struct verify_job *job, const struct cms *c,
         .kind = "cms", .algorithm = signer->algorithm, .content_hash = signer->hash};
     struct digest_value digest = {0};
     struct err bad = {0};
-    TRY(list_certificates(job->arena, c, cms_signer_certificate(job->arena, c, signer), &s, e));
+    size_t index;
+    TRY(cms_signer_certificate(job->arena, c, signer, &index, e));
+    TRY(list_certificates(job->arena, c, index, &s, e));
     TRY(file_digest(job->arena, job->content, s.content_hash, &s.content_digest, e));
     s.intact = cms_verify(job->arena, c, signer, s.content_digest, NULL, &digest, &bad);
+    if (err_is_ours(&bad)) {
+        *e = bad;
+        return false;
+    }
     if (!s.intact && (s.problem = arena_format(job->arena, "%s", bad.user)) == NULL)
         return arena_err(e);
     s.signed_digest = arena_bytes(job->arena, digest_view(&digest));

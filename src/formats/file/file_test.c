@@ -136,6 +136,16 @@ static void test_file__repeats(void **state)
     testkit_done(&kit);
 }
 
+static void test_file__every_allocation_fails_once(void **state)
+{
+    (void)state;
+    struct testkit kit;
+    testkit_init(&kit, "ec-p256", false);
+    testkit_faults(&kit, &file_format, "create-cms-signature", "a", reader_text(text), NULL);
+    testkit_faults(&kit, &file_format, "create-raw-signature", "a", reader_text(text), NULL);
+    testkit_done(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_file_cms__openssl_cms_agrees),
         cmocka_unit_test(test_file__refusals),
         cmocka_unit_test(test_file__repeats),
+        cmocka_unit_test(test_file__every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,7 +179,7 @@ static bool digest_script(void *ctx, struct arena *a, const struct spc_content *
 static bool damaged(struct arena *a, struct signature **ret, size_t *ret_count, struct err *e)
 {
     struct signature *s = ARENA_NEW(a, struct signature);
-    if (s == NULL)
+    if (s == NULL || arena_failed(a))
         return arena_err(e);
     s->kind = "authenticode";
     s->problem = "The signature block of the file is damaged.";

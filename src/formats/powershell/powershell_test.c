@@ -243,6 +243,12 @@ static void test_powershell_unchanged__compares_the_text(void **state)
     }
 }
 
+static void test_powershell__every_allocation_fails_once(void **state)
+{
+    (void)state;
+    testkit_faults(&kit, &powershell_format, directive, "a.ps1", reader_text("1\r\n"), NULL);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -268,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_powershell_verify__damage),
         cmocka_unit_test(test_powershell_inspect__counts),
         cmocka_unit_test(test_powershell_unchanged__compares_the_text),
+        cmocka_unit_test(test_powershell__every_allocation_fails_once),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
