@@ -126,7 +126,9 @@ size_t testkit_damage(struct testkit *kit, const struct format *f, const char *f
     writer_reader(&w, in);
     for (size_t n = 0; n < in.left && n < 4096; n++)
         accepted += intact_apart(kit, f, file_name, reader_over(w.data, n)) ? 1 : 0;
-    for (size_t i = from; i < to && i < in.left; i++) {
+    to = to < in.left ? to : in.left;
+    size_t step = to > from ? (to - from + FLIPS_MAX - 1) / FLIPS_MAX : 1;
+    for (size_t i = from; i < to; i += step) {
         w.data[i] ^= (uint8_t)(1u << (i % 8));
         accepted += intact_apart(kit, f, file_name, writer_view(&w)) ? 1 : 0;
         w.data[i] ^= (uint8_t)(1u << (i % 8));

@@ -4,6 +4,8 @@
 #include "crypto/testkit.h"
 #include "formats/format.h"
 
+enum { FLIPS_MAX = 512 };
+
 /* For tests only: runs a format's sign and verify over bytes in memory. Inputs are copied to
  * allocations of their exact size, so that a read past the end is seen. */
 
@@ -25,8 +27,9 @@ bool testkit_verify(struct testkit *kit, const struct format *f, const char *dir
 bool testkit_intact(struct testkit *kit, const struct format *f, const char *file_name,
                     struct reader in);
 
-/* Every cut below 4096 bytes, and one flipped bit in each of the bytes [from, to): must not
- * crash. Returns how many of these files still verified, so a test can say which may. */
+/* Every cut below 4096 bytes, and one flipped bit in bytes of [from, to), at most FLIPS_MAX of
+ * them and evenly spread: must not crash. Returns how many of these files still verified, so a test
+ * can say which may. */
 size_t testkit_damage(struct testkit *kit, const struct format *f, const char *file_name,
                       struct reader in, size_t from, size_t to);
 /* In builds with fault injection: signs and verifies with the first, second ... allocation or read
