@@ -83,3 +83,31 @@ bool receipt_read(struct service *s, const struct actor *actor, const char *id, 
     writer_text(ret, "}\n");
     return writer_ok(ret, e);
 }
+
+struct placing {
+    const char *request;
+    struct receipt_place place;
+};
+
+static bool find_place(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct placing *p = ctx;
+    struct audit_head head;
+    struct db_rows row;
+    bool found;
+    TRY(tx_one(tx, QUERY_outcome_leaf, DB_ARGS(DB_TEXT(p->request)), &row, e));
+    TRY(audit_head_last(tx, &head, &found, e));
+    p->place.recorded = row.count > 0;
+    p->place.leaf = row.count == 0 ? 0 : (uint64_t)row_int(&row, "position");
+    p->place.head = found ? head.head.size : 0;
+    p->place.sealed = p->place.recorded && p->place.head > p->place.leaf;
+    return true;
+}
+
+bool receipt_place(struct service *s, const char *request, struct receipt_place *ret, struct err *e)
+{
+    struct placing p = {.request = request};
+    TRY(db_read(s->db, find_place, &p, e));
+    *ret = p.place;
+    return true;
+}

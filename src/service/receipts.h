@@ -8,4 +8,12 @@
  * process has signed one (D19). */
 MUST_CHECK bool receipt_read(struct service *s, const struct actor *actor, const char *id,
                              struct arena *a, struct writer *ret, struct err *e);
+
+/* Where the outcome of a request stands in the log, for pages. */
+struct receipt_place {
+    bool recorded, sealed; /* there is an OUTCOME leaf; a signed head covers it */
+    uint64_t leaf, head;   /* its index; size of the newest signed head */
+};
+MUST_CHECK bool receipt_place(struct service *s, const char *request, struct receipt_place *ret,
+                              struct err *e);
 #endif

@@ -8,10 +8,9 @@
 struct reading {
     struct service *service;
     const struct actor *actor;
-    const char *id, *project, *reason;
+    const char *id, *reason;
     struct arena *arena;
-    int64_t below;
-    size_t most;
+    const struct request_filter *filter;
     struct request_view *view;
     struct request_list *list;
 };
@@ -123,49 +122,57 @@ bool request_read(struct service *s, const struct actor *actor, const char *id, 
     return true;
 }
 
+static bool given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+/* Each filter has its own query, so that each can use its index. */
+static bool find_list(struct db_tx *tx, struct reading *r, struct db_rows *rows, struct err *e)
+{
+    const struct request_filter *f = r->filter;
+    struct db_rows project;
+    struct db_value organization = DB_TEXT(r->actor->organization), status = DB_TEXT(f->status);
+    struct db_value below = DB_INT(f->below == 0 ? INT64_MAX : f->below), most = DB_INT(f->most);
+    if (!given(f->project) && !given(f->status))
+        return tx_query(tx, QUERY_requests_list, DB_ARGS(organization, below, most), rows, e);
+    if (!given(f->project))
+        return tx_query(tx, QUERY_requests_list_of_status,
+                        DB_ARGS(organization, below, most, status), rows, e);
+    TRY(tx_one(tx, QUERY_project_by_slug,
+               DB_ARGS(organization, DB_TEXT(service_fold(r->arena, f->project))), &project, e));
+    if (project.count == 0)
+        return err_user(e, ERR_NOT_FOUND, "There is no project with this slug.");
+    struct db_value id = DB_TEXT(row_text(&project, "id"));
+    if (!given(f->status))
+        return tx_query(tx, QUERY_requests_list_of_project, DB_ARGS(organization, below, most, id),
+                        rows, e);
+    return tx_query(tx, QUERY_requests_list_of_project_status,
+                    DB_ARGS(organization, below, most, id, status), rows, e);
+}
+
 static bool read_list(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct reading *r = ctx;
-    struct db_rows rows, project;
-    struct db_value organization = DB_TEXT(r->actor->organization);
-    struct db_value below = DB_INT(r->below == 0 ? INT64_MAX : r->below);
+    struct db_rows rows;
     tx_into(tx, r->arena);
-    if (r->project == NULL) {
-        TRY(tx_query(tx, QUERY_requests_list, DB_ARGS(organization, below, DB_INT(r->most)), &rows,
-                     e));
-    } else {
-        TRY(tx_one(tx, QUERY_project_by_slug,
-                   DB_ARGS(organization, DB_TEXT(service_fold(r->arena, r->project))), &project,
-                   e));
-        if (project.count == 0)
-            return err_user(e, ERR_NOT_FOUND, "There is no project with this slug.");
-        TRY(tx_query(
-            tx, QUERY_requests_list_of_project,
-            DB_ARGS(organization, below, DB_INT(r->most), DB_TEXT(row_text(&project, "id"))), &rows,
-            e));
-    }
+    TRY(find_list(tx, r, &rows, e));
     r->list->items = ARENA_ARRAY(r->arena, rows.count + 1, struct request_view);
     if (r->list->items == NULL)
         return arena_err(e);
     while (rows_next(&rows)) {
         fill_summary(&r->list->items[r->list->count++], &rows);
-        if (r->list->count == r->most)
+        if (r->list->count == r->filter->most)
             r->list->next = row_int(&rows, "number");
     }
     return true;
 }
 
-bool request_list(struct service *s, const struct actor *actor, const char *project, int64_t below,
-                  size_t most, struct arena *a, struct request_list *ret, struct err *e)
+bool request_list(struct service *s, const struct actor *actor, const struct request_filter *filter,
+                  struct arena *a, struct request_list *ret, struct err *e)
 {
     struct request_list list = {0};
-    struct reading r = {.service = s,
-                        .actor = actor,
-                        .project = project,
-                        .below = below,
-                        .most = most,
-                        .arena = a,
-                        .list = &list};
+    struct reading r = {.service = s, .actor = actor, .filter = filter, .arena = a, .list = &list};
     TRY(db_read(s->db, read_list, &r, e));
     *ret = list;
     return true;

@@ -67,15 +67,20 @@ struct request_view {
 };
 MUST_CHECK bool request_read(struct service *s, const struct actor *actor, const char *id,
                              struct arena *a, struct request_view **ret, struct err *e);
-/* Newest first, before `below` (0: from the newest), of one project when its slug is given. */
+/* Newest first, before `below` (0: from the newest). */
+struct request_filter {
+    const char *project, *status; /* slug and published status; NULL or empty: all */
+    int64_t below;
+    size_t most;
+};
 struct request_list {
     struct request_view *items; /* only what lists show is filled */
     size_t count;
     int64_t next; /* `below` of the next page; 0: this was the last */
 };
-MUST_CHECK bool request_list(struct service *s, const struct actor *actor, const char *project,
-                             int64_t below, size_t most, struct arena *a, struct request_list *ret,
-                             struct err *e);
+MUST_CHECK bool request_list(struct service *s, const struct actor *actor,
+                             const struct request_filter *filter, struct arena *a,
+                             struct request_list *ret, struct err *e);
 
 enum request_file { REQUEST_UNSIGNED, REQUEST_SIGNED };
 /* The descriptor of the artifact, read-only, and its size; the caller closes it. */

@@ -126,14 +126,6 @@ static bool admit(struct incoming_call *k, const struct route *r, struct web_cal
     return body_read(&k->body, r, c, e);
 }
 
-static void refuse(const struct route *r, struct web_call *c, const struct err *e)
-{
-    if (r != NULL && (r->guard == GUARD_SESSION || r->guard == GUARD_FORM))
-        page_refuse(c, e);
-    else
-        web_reply_err(c, e);
-}
-
 static void answer(struct incoming_call *k, struct web_call *c)
 {
     struct err e = {0};
@@ -151,7 +143,8 @@ static void answer(struct incoming_call *k, struct web_call *c)
         (void)err_set(&e, ERR_NOT_FOUND, NULL);
     if (err_http_status(e.code) >= 500)
         c->service->report(c->service->report_ctx, c->path, &e);
-    refuse(r, c, &e);
+    page_error(c, &e);
+    route_headers(c);
 }
 
 static void serve_call(struct incoming_call *k)

@@ -172,8 +172,7 @@ static bool check_form_token(struct web_call *c, struct err *e)
            err_user(e, ERR_FORBIDDEN, "The form is too old. Load the page again and repeat.");
 }
 
-/* Sent with every answer; what is stricter for one page is set there. */
-static void add_security_headers(struct web_call *c)
+void route_headers(struct web_call *c)
 {
     web_add_header(c, "X-Content-Type-Options", "nosniff");
     web_add_header(c, "Referrer-Policy", "same-origin");
@@ -192,10 +191,9 @@ void route_serve(const struct route *r, struct web_call *c)
 {
     struct err e = {0};
     if (!check_form_token(c, &e) || !r->handle(c, &e)) {
-        if (r->guard == GUARD_SESSION || r->guard == GUARD_FORM)
-            page_error(c, &e);
-        else
-            web_reply_err(c, &e);
+        if (err_http_status(e.code) >= 500)
+            c->service->report(c->service->report_ctx, c->path, &e);
+        page_error(c, &e);
     }
-    add_security_headers(c);
+    route_headers(c);
 }

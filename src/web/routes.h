@@ -32,4 +32,6 @@ const struct route *route_find(struct web_call *c, bool *ret_allowed);
 MUST_CHECK bool route_admit(const struct route *r, struct web_call *c, struct err *e);
 /* After the body: the form token of sessions, then the handler. Always leaves a reply. */
 void route_serve(const struct route *r, struct web_call *c);
+/* Security headers: sent with every answer, also when no route took the call. */
+void route_headers(struct web_call *c);
 #endif

@@ -192,8 +192,9 @@ bool api_requests_list(struct web_call *c, struct err *e)
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 4 << 20);
     TRY(list_limits(c, &size, &after, e));
-    TRY(request_list(c->service, &c->actor, project[0] == '\0' ? NULL : project, (int64_t)after,
-                     (size_t)size, c->arena, &list, e));
+    struct request_filter filter = {
+        .project = project, .below = (int64_t)after, .most = (size_t)size};
+    TRY(request_list(c->service, &c->actor, &filter, c->arena, &list, e));
     struct json j = json_into(&w);
     json_open_object(&j, NULL);
     json_open_array(&j, "items");

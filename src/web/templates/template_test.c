@@ -177,6 +177,9 @@ static void test_pages__error_page(void **state)
     view_text(f.root, "sentence", "There is no such request.");
     view_text(f.root, "code", "request.unknown");
     view_text(f.root, "back", "/");
+    view_text(f.root, "backName", "Back");
+    view_text(frame, "flash", "");
+    view_list(frame, "scripts");
     assert_true(page_render(PAGE_ERROR, f.root, &f.out, &e));
     struct reader page = writer_view(&f.out);
     assert_int_not_equal(reader_find(page, 0, "There is no such request.", 25), SIZE_MAX);
