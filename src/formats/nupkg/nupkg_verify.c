@@ -167,7 +167,8 @@ static bool check_signer(struct run *r, const struct cms *c, const struct cms_si
     enum nupkg_kind kind = nupkg_kind_of(si);
     s->kind = kind == NUPKG_REPOSITORY ? "nuget-repository" : "nuget-author";
     s->algorithm = si->algorithm_known ? si->algorithm : 0;
-    size_t index = cms_signer_certificate(a, c, si);
+    size_t index;
+    TRY(cms_signer_certificate(a, c, si, &index, e));
     TRY(list_certificates(a, c, index, s, e) && read_stamp(a, si, s, e));
     if (kind == NUPKG_OTHER)
         return err_user(why, ERR_SIGNATURE,
