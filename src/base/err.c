@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
+#include "base/text.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,20 @@ static const struct {
 #undef E
 };
 
+/* Texts quote names of files, cut to a length; they go into messages and pages as UTF-8, so half a
+ * character or a byte that is none becomes a question mark. */
+static void keep_utf8(char *text)
+{
+    struct reader r = reader_text(text);
+    uint32_t c;
+    while (r.left > 0) {
+        if (text_next(&r, &c))
+            continue;
+        text[strlen(text) - r.left] = '?';
+        r = reader_text(text + (strlen(text) - r.left) + 1);
+    }
+}
+
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
     if (e->code != ERR_NONE)
@@ -26,6 +41,7 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
         va_start(ap, fmt);
         (void)vsnprintf(e->detail, sizeof e->detail, fmt, ap);
         va_end(ap);
+        keep_utf8(e->detail);
     }
     return false;
 }
@@ -39,6 +55,7 @@ bool err_user(struct err *e, enum err_code code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(e->user, sizeof e->user, fmt, ap);
     va_end(ap);
+    keep_utf8(e->user);
     return false;
 }
 
@@ -59,6 +76,8 @@ bool err_from(struct err *e, const char *machine_code, const char *user, const c
             e->code = (enum err_code)i;
     (void)snprintf(e->user, sizeof e->user, "%s", user);
     (void)snprintf(e->detail, sizeof e->detail, "%s", detail);
+    keep_utf8(e->user);
+    keep_utf8(e->detail);
     return false;
 }
 

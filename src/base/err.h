@@ -165,7 +165,7 @@ enum err_code { ERR_TABLE(E) ERR__COUNT };
 
 struct err {
     enum err_code code; /* what programs switch on; ERR_NONE means unset */
-    char user[320];     /* what the person who uploaded the file reads */
+    char user[640];     /* what the person who uploaded the file reads */
     char detail[320];   /* what the operator reads: offset, errno, peer */
 };
 

@@ -120,9 +120,25 @@ static void test_text__unpercent(void **state)
     writer_done(&w);
 }
 
+static void test_base_err__texts_stay_utf8(void **state)
+{
+    struct err e = {0}, other = {0};
+    (void)state;
+    (void)err_user(&e, ERR_USAGE, "%.3s|%s|", "\xc3\xa4\xc3\xa4",
+                   "a\xff\xfe"
+                   "b");
+    assert_string_equal(e.user, "\xc3\xa4?|a??b|");
+    char name[2000];
+    for (size_t i = 0; i + 3 < sizeof name; i += 3)
+        memcpy(name + i, "\xe2\x82\xac", 4);
+    (void)err_set(&other, ERR_IO, "x%s", name);
+    assert_true(text_is_utf8(reader_text(other.detail)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_base_err__texts_stay_utf8),
         cmocka_unit_test(test_text__unpercent),
         cmocka_unit_test(test_text__base64_round_trip_and_strictness),
         cmocka_unit_test(test_text__utf8_strictness),
