@@ -91,7 +91,9 @@ bool apply_certificates_find(struct apply *a, struct err *e)
             continue;
         TRY(apply_required(c.purpose, at, "purpose", e) &&
             apply_required(c.wish.key_type, at, "key", e));
-        TRY(certificate_check_wish(&c.wish, e));
+        struct err why = {0};
+        if (!certificate_check_wish(&c.wish, &why))
+            return err_user(e, why.code, "%s: %s", at.text, why.user);
         a->wishes[a->made_count] = c.wish;
         a->made[a->made_count++].slug = c.slug;
     }

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Ana is auditor. She does not want to believe the service: `chancery audit verify` tells her whether
 the log of a data folder, or a file she was sent, is whole, and names the first bad entry."""

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """An operator runs the service on PostgreSQL: the same service, and when the database server dies
 in between, nothing is lost and nobody has to restart anything but the database."""
