@@ -110,7 +110,7 @@ static struct audit_report verify_text(struct reader text)
     struct source s = source_memory(text);
     if (!audit_verify_file(&s, &check, &report, &e)) {
         report.bad = true;
-        snprintf(report.what, sizeof report.what, "%s", e.user);
+        snprintf(report.what, sizeof report.what, "%.399s", e.user);
     }
     return report;
 }
