@@ -84,7 +84,10 @@ static void test_pe_verify__notices_every_flipped_byte(void **state)
     struct reader in = sample(kit.arena, &plain);
     struct reader out = testkit_signed(&kit, &pe_format, "authenticode-sign", "a.exe", in, none);
     /* Only CheckSum is covered by nothing; every other byte of the content is. */
-    assert_int_equal(testkit_damage(&kit, &pe_format, "a.exe", out, 0, in.left), 4);
+    enum { CHECKSUM = 64 + 24 + 64 };
+    assert_int_equal(testkit_damage(&kit, &pe_format, "a.exe", out, 0, CHECKSUM), 0);
+    assert_int_equal(testkit_damage(&kit, &pe_format, "a.exe", out, CHECKSUM, CHECKSUM + 4), 4);
+    assert_int_equal(testkit_damage(&kit, &pe_format, "a.exe", out, CHECKSUM + 4, in.left), 0);
     testkit_done(&kit);
 }
 
