@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A person without JavaScript: set-up link, sign-in, request pages, submission, downloads; and what
+must not work: wrong passwords, forms of other sites, other people's objects, HTML in names."""
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from service import Service, small_zip  # noqa: E402
+
+PROGRAMS = os.environ["CHANCERY_BIN"]
+PASSWORD = "correct horse battery"
+NASTY = "<script>alert(1)</script>"
+
+
+class Person:
+    """A browser as far as cookies and forms go."""
+
+    def __init__(self, url):
+        self.host = url.split("://")[1]
+        self.cookies = {}
+
+    def go(self, method, path, body=None, headers=None):
+        named = {"Host": self.host}
+        if self.cookies:
+            named["Cookie"] = "; ".join("%s=%s" % c for c in self.cookies.items())
+        named.update(headers or {})
+        c = http.client.HTTPConnection(self.host, timeout=30)
+        c.request(method, path, body, named)
+        answer = c.getresponse()
+        data = answer.read()
+        for cookie in answer.headers.get_all("Set-Cookie") or []:
+            name, value = cookie.split(";")[0].split("=", 1)
+            self.cookies[name] = value
+        c.close()
+        return answer.status, answer.headers, data.decode("utf-8", "replace")
+
+    def post(self, path, fields, headers=None):
+        named = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://" + self.host}
+        named.update(headers or {})
+        return self.go("POST", path, urllib.parse.urlencode(fields), named)
+
+
+class Pages(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.s = s = Service(PROGRAMS)
+        cls.addClassCleanup(s.__exit__)
+        out = subprocess.run([s.program("chancery"), "init", "--json", "--data", s.data, "--admin-email", "ana@example.org"],
+                             check=True, capture_output=True)
+        made = json.loads(out.stdout)
+        s.organization, cls.code = made["organizationId"], made["setupUrl"].split("code=")[1]
+        document = s.document()
+        document["users"] = [{"email": "ana@example.org", "name": "Ana " + NASTY}]
+        document["projects"][0]["signingPolicies"][0]["submitters"].append("user:ana@example.org")
+        s.token = s.task({"task": "apply", "dryRun": False, "document": document})["tokens"][0]["value"]
+        s.start()
+        cls.request = s.submit("app.zip", small_zip(), fields={"Description": NASTY})
+        assert s.wait_final(cls.request) == "Completed"
+        cls.ana = Person(s.url)
+        status, _, _ = cls.ana.post("/setup", {"code": cls.code, "password": PASSWORD, "again": PASSWORD})
+        assert status == 303, status
+        status, headers, _ = cls.ana.post("/signin", {"email": "ana@example.org", "password": PASSWORD})
+        assert status == 303, status
+        cls.cookie = headers["Set-Cookie"]
+
+    def test_the_cookie_is_for_us_alone(self):
+        for word in ("HttpOnly", "SameSite=Lax", "Path=/"):
+            self.assertIn(word, self.cookie)
+
+    def test_every_page_answers_and_escapes(self):
+        for path in ("/", "/requests", "/requests/" + self.request, "/requests/new", "/projects", "/certificates",
+                     "/users", "/audit", "/me"):
+            status, headers, page = self.ana.go("GET", path)
+            self.assertEqual(status, 200, path)
+            self.assertNotIn(NASTY, page, path)
+            self.assertLess(len(page), 60000, path)
+            self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+        self.assertIn("&lt;script&gt;", self.ana.go("GET", "/requests/" + self.request)[2])
+
+    def test_without_a_session_one_is_sent_to_sign_in(self):
+        status, headers, _ = Person(self.s.url).go("GET", "/requests")
+        self.assertEqual(status, 303)
+        self.assertTrue(headers["Location"].startswith("/signin?return="))
+
+    def test_a_wrong_password_and_an_unknown_address_read_alike(self):
+        pages = []
+        for mail in ("ana@example.org", "nobody@example.org"):
+            status, _, page = Person(self.s.url).post("/signin", {"email": mail, "password": "not the right one"})
+            self.assertIn(status, (401, 403))
+            pages.append(re.sub(r'value="[^"]*"', "", page))
+        self.assertEqual(pages[0], pages[1])
+
+    def test_the_set_up_link_works_once(self):
+        status, _, _ = Person(self.s.url).post("/setup", {"code": self.code, "password": PASSWORD, "again": PASSWORD})
+        self.assertGreaterEqual(status, 400)
+
+    def test_forms_of_other_sites_and_without_token_are_refused(self):
+        path = "/requests/%s/cancel" % self.request
+        status, _, _ = self.ana.post(path, {}, {"Origin": "http://evil.example"})
+        self.assertEqual(status, 403)
+        status, _, _ = self.ana.post(path, {"csrf": "guess"})
+        self.assertEqual(status, 403)
+
+    def test_a_session_is_no_credential_for_the_api(self):
+        status, _, _ = self.ana.go("GET", self.s.api("SigningRequests"))
+        self.assertEqual(status, 401)
+
+    def test_unknown_things_are_not_found(self):
+        for path in ("/requests/00000000-0000-4000-8000-000000000000", "/projects/none", "/nothing"):
+            self.assertEqual(self.ana.go("GET", path)[0], 404, path)
+
+    def test_sign_out_ends_the_session(self):
+        bob = Person(self.s.url)
+        bob.post("/signin", {"email": "ana@example.org", "password": PASSWORD})
+        token = re.search(r'name="csrf" value="([^"]+)"', bob.go("GET", "/")[2]).group(1)
+        kept = dict(bob.cookies)
+        self.assertEqual(bob.post("/signout", {"csrf": token})[0], 303)
+        bob.cookies = kept
+        self.assertEqual(bob.go("GET", "/")[0], 303)
+
+
+if __name__ == "__main__":
+    unittest.main()
