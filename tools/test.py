@@ -192,7 +192,7 @@ def fuzz(tally, seconds):
         command(tally, "fuzz " + target,
                 [program, work] + ([seeds] if os.path.isdir(seeds) else []) + ["-dict=" + w for w in words] +
                 # The short runs judge a change: the same inputs each time. The long ones look for more.
-                (["-seed=1"] if seconds <= 60 else []) + ["-max_total_time=%d" % seconds, "-timeout=25", "-rss_limit_mb=2048", "-verbosity=0",
+                (["-seed=1", "-runs=5000"] if seconds <= 60 else []) + ["-max_total_time=%d" % seconds, "-timeout=25", "-rss_limit_mb=2048", "-verbosity=0", "-error_exitcode=1",
                  "-artifact_prefix=" + work + "-"], environment("build-fuzz"), timeout=seconds + 300)
 
 

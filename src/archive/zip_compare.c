@@ -124,7 +124,9 @@ static uint16_t version_in_record(const struct zip_entry *x)
 
 static bool version_fits(uint16_t now, uint16_t old, bool changed)
 {
-    return now == old || (changed && (now == VERSION_ZIP64 || now == VERSION_DEFLATE));
+    uint16_t low = now & 0xff; /* the high half says which system, and stays */
+    return now == old || ((now & 0xff00) == (old & 0xff00) &&
+                          (low == VERSION_ZIP64 || (changed && low == VERSION_DEFLATE)));
 }
 
 static bool local_hints(const struct zip *z, const struct zip_entry *x, uint16_t *ret_version,

@@ -46,14 +46,19 @@ static bool split_local(struct reader r, struct local *ret)
            reader_at_end(&r);
 }
 
+/* The version needed for what we write ourselves. */
+static uint16_t least_version(uint16_t method, bool wide)
+{
+    return wide ? VERSION_ZIP64 : method == ZIP_DEFLATED ? VERSION_DEFLATE : 0;
+}
+
 /* Version, flags, method, time and date of an entry, with another method when that changed. */
 static void fixed_fields(struct writer *w, const struct zip_entry *x, struct reader version,
-                         uint16_t method, bool wide)
+                         uint16_t method, uint16_t least)
 {
     uint16_t needed = 0;
     if (!reader_u16le(&version, &needed))
         needed = VERSION_DEFLATE;
-    uint16_t least = wide ? VERSION_ZIP64 : method == ZIP_DEFLATED ? VERSION_DEFLATE : 0;
     writer_u16le(w, (needed & 0xff) < least ? (uint16_t)((needed & 0xff00) | least) : needed);
     writer_u16le(w, x->flags);
     writer_u16le(w, method);
@@ -71,7 +76,7 @@ static void new_local(struct writer *w, const struct zip_entry *x, const struct 
     bool later = (x->flags & ZIP_FLAG_DESCRIPTOR) != 0 && l->crc == 0 && x->crc != 0;
     bool saturated = wide && (too_big || l->size == FULL32 || l->compressed == FULL32);
     writer_u32le(w, SIG_LOCAL);
-    fixed_fields(w, x, l->version, p->method, too_big);
+    fixed_fields(w, x, l->version, p->method, least_version(p->method, too_big));
     writer_u32le(w, later ? 0 : p->crc);
     writer_u32le(w, saturated ? FULL32 : later ? 0 : (uint32_t)p->data.size);
     writer_u32le(w, saturated ? FULL32 : later ? 0 : (uint32_t)p->size);
@@ -158,8 +163,12 @@ static bool new_record(const struct repack *r, size_t index, struct writer *w, s
         8 * ((size_t)wide_size + wide_compressed + wide_offset) + 4 * (size_t)wide_disk;
     writer_u32le(w, SIG_CENTRAL);
     writer_u16le(w, made_by);
-    fixed_fields(w, x, version, c == NULL ? x->method : c->packed.method,
-                 size >= FULL32 || compressed >= FULL32 || offset >= FULL32);
+    uint16_t method = c == NULL ? x->method : c->packed.method;
+    bool wide = size >= FULL32 || compressed >= FULL32 || offset >= FULL32;
+    /* An untouched entry keeps what its maker wrote, unless its new place needs more. */
+    fixed_fields(
+        w, x, version, method,
+        least_version(c == NULL ? ZIP_STORED : method, wide && (c != NULL || offset >= FULL32)));
     writer_u32le(w, c == NULL ? x->crc : c->packed.crc);
     writer_u32le(w, wide_compressed ? FULL32 : (uint32_t)compressed);
     writer_u32le(w, wide_size ? FULL32 : (uint32_t)size);
