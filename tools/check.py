@@ -46,7 +46,7 @@ BANNED = {
     r"(?:fsync|fdatasync|sync_file_range|syncfs)": "base",
 }
 
-PRIVATE = r"/work/|/root/|\bnode-[0-9]+\.internal\b"
+PRIVATE = r"/(?:work|root)/|\b[a-z]+-[0-9]+\.internal\b"
 UNFINISHED = r"\b(?:TODO|FIXME|XXX|HACK|WIP|[Nn]ot implemented|[Uu]nimplemented|[Pp]laceholder implementation)\b"
 
 
