@@ -56,6 +56,12 @@ static const struct grammar_attribute msi_restrictions[] = {
     RESTRICTION("author", "Author of the summary information"),
     END,
 };
+static const struct grammar_attribute appx_restrictions[] = {
+    RESTRICTION("package-name", "Identity Name of the manifest"),
+    RESTRICTION("package-version", "Identity Version of the manifest"),
+    RESTRICTION("publisher", "Identity Publisher of the manifest"),
+    END,
+};
 static const struct grammar_attribute nupkg_restrictions[] = {
     RESTRICTION("package-id", "id of the .nuspec"),
     RESTRICTION("package-version", "version of the .nuspec"),
@@ -211,9 +217,9 @@ const struct grammar_element grammar_elements[] = {
     {"cab-file", GRAMMAR_TYPED, true, "cabinet", "cab", grammar_nothing, AUTHENTICODE, NULL},
     {"catalog-file", GRAMMAR_TYPED, false, "security catalog", "cat", grammar_nothing, AUTHENTICODE,
      NULL},
-    {"appx-file", GRAMMAR_TYPED, true, "app package", "appx appxbundle", grammar_nothing,
+    {"appx-file", GRAMMAR_TYPED, true, "app package", "appx appxbundle", appx_restrictions,
      AUTHENTICODE, NULL},
-    {"msix-file", GRAMMAR_TYPED, true, "app package", "msix msixbundle", grammar_nothing,
+    {"msix-file", GRAMMAR_TYPED, true, "app package", "msix msixbundle", appx_restrictions,
      AUTHENTICODE, NULL},
     {"opc-file", GRAMMAR_TYPED, true, "OPC package", "vsix xps hlkx", grammar_nothing, "opc-sign",
      NULL},

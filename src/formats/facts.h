@@ -8,6 +8,8 @@
 /* clang-format off */
 #define FORMATS(F) \
     F(nupkg) \
+    F(appx) \
+    F(msix) \
     F(zip) \
     F(pe) \
     F(powershell) \

@@ -23,9 +23,6 @@ MUST_CHECK bool nupkg_message(struct arena *a, const struct zip *z, size_t index
 /* id and version of the .nuspec, as far as it can be read. */
 MUST_CHECK bool nupkg_facts_of(struct arena *a, const struct zip *z, struct attributes *ret,
                                struct err *e);
-/* The same directory without one entry (SIZE_MAX: the whole), for zip_compare. */
-MUST_CHECK bool nupkg_without(struct arena *a, const struct zip *z, size_t index, struct zip *ret,
-                              struct err *e);
 /* The package without its signature entry, as if that had never been put in. */
 MUST_CHECK bool nupkg_digest(const struct zip *z, enum hash hash, struct digest_value *ret,
                              struct err *e);

@@ -84,8 +84,8 @@ static bool compare(const struct container *before, const struct container *afte
     for (size_t i = 0; i < z->count; i++)
         if (i != index)
             flags[n++] = changed[i];
-    TRY(nupkg_without(before->arena, z, index, &old, e));
-    TRY(nupkg_without(after->arena, after->own, nupkg_signature(after->own), &new, e));
+    TRY(zip_format_without(before->arena, z, index, &old, e));
+    TRY(zip_format_without(after->arena, after->own, nupkg_signature(after->own), &new, e));
     return zip_compare(&old, &new, flags, e);
 }
 

@@ -97,29 +97,6 @@ bool nupkg_facts_of(struct arena *a, const struct zip *z, struct attributes *ret
 
 /* --- the package without its signature -------------------------------------------------------- */
 
-bool nupkg_without(struct arena *a, const struct zip *z, size_t index, struct zip *ret,
-                   struct err *e)
-{
-    *ret = *z;
-    if (index == SIZE_MAX)
-        return true;
-    struct zip_entry *entries = ARENA_ARRAY(a, z->count, struct zip_entry);
-    uint32_t *order = ARENA_ARRAY(a, z->count, uint32_t);
-    size_t n = 0, k = 0;
-    if (entries == NULL || order == NULL)
-        return arena_err(e);
-    for (size_t i = 0; i < z->count; i++) {
-        if (i != index)
-            entries[n++] = z->entries[i];
-        if (z->order[i] != index)
-            order[k++] = z->order[i] > index ? z->order[i] - 1 : z->order[i];
-    }
-    ret->entries = entries;
-    ret->order = order;
-    ret->count = n;
-    return true;
-}
-
 static void put_u32(struct writer *w, size_t at, uint64_t v)
 {
     const uint8_t bytes[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16),

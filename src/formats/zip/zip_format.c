@@ -127,6 +127,29 @@ static bool repack(const struct container *c, const struct change *changes, size
     return zip_repack(c->own, list, count, NULL, out, e);
 }
 
+bool zip_format_without(struct arena *a, const struct zip *z, size_t index, struct zip *ret,
+                        struct err *e)
+{
+    *ret = *z;
+    if (index == SIZE_MAX)
+        return true;
+    struct zip_entry *entries = ARENA_ARRAY(a, z->count, struct zip_entry);
+    uint32_t *order = ARENA_ARRAY(a, z->count, uint32_t);
+    size_t n = 0, k = 0;
+    if (entries == NULL || order == NULL)
+        return arena_err(e);
+    for (size_t i = 0; i < z->count; i++) {
+        if (i != index)
+            entries[n++] = z->entries[i];
+        if (z->order[i] != index)
+            order[k++] = z->order[i] > index ? z->order[i] - 1 : z->order[i];
+    }
+    ret->entries = entries;
+    ret->order = order;
+    ret->count = n;
+    return true;
+}
+
 static bool compare(const struct container *before, const struct container *after,
                     const bool *changed, struct err *e)
 {

@@ -19,4 +19,7 @@ MUST_CHECK bool zip_format_changes(const struct container *c, struct arena *a,
                                    const struct change *changes, size_t count, size_t room,
                                    struct zip_change **ret, struct err *e);
 size_t zip_format_room(size_t count);
+/* The same directory without one entry (SIZE_MAX: the whole), for zip_compare. */
+MUST_CHECK bool zip_format_without(struct arena *a, const struct zip *z, size_t index,
+                                   struct zip *ret, struct err *e);
 #endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FORMATS_APPX_H
+#define FORMATS_APPX_H
+#include "archive/zip.h"
+#include "crypto/authenticode.h"
+#include "formats/format.h"
+
+/* App packages and bundles: ZIP files whose signature is an entry of its own. */
+#define APPX_SIGNATURE     "AppxSignature.p7x"
+#define APPX_BLOCK_MAP     "AppxBlockMap.xml"
+#define APPX_CONTENT_TYPES "[Content_Types].xml"
+enum { APPX_SIGNATURE_MAX = 16 * 1024 * 1024, APPX_TEXT_MAX = 1024 * 1024 };
+
+struct appx {
+    struct zip *zip;
+    bool bundle;
+    size_t manifest, block_map, content_types; /* indexes */
+    size_t signature, catalog;                 /* SIZE_MAX: none */
+};
+struct appx_identity {
+    const char *name, *version, *publisher; /* NULL: not said */
+};
+
+/* False with ERR_APPX: a ZIP file, but no app package. */
+MUST_CHECK bool appx_open(struct arena *a, const struct source *in, struct appx *ret,
+                          struct err *e);
+/* What the block map says it uses. */
+MUST_CHECK bool appx_hash(struct arena *a, const struct appx *p, enum hash *ret, struct err *e);
+MUST_CHECK bool appx_identity_of(struct arena *a, const struct appx *p, struct appx_identity *ret,
+                                 struct err *e);
+MUST_CHECK bool appx_entry(struct arena *a, const struct zip *z, size_t index, size_t most,
+                           struct reader *ret, struct err *e);
+/* [Content_Types].xml with the row for the signature; as it was when it has one. */
+MUST_CHECK bool appx_content_types(struct arena *a, const struct appx *p, struct reader *ret,
+                                   bool *ret_added, struct err *e);
+/* APPX, then AXPC (entries), AXCD (directory), AXCT (content types), AXBM (block map) and AXCI
+ * (code integrity catalog, if there is one), each with its digest; the signature entry, which
+ * must be the last one, is treated as absent. */
+MUST_CHECK bool appx_digests(struct arena *a, const struct appx *p, enum hash hash,
+                             struct reader *ret, struct err *e);
+
+/* Whether both name the same: `publisher` as Windows writes a name, `subject` by RFC 4514. */
+MUST_CHECK bool appx_same_name(struct arena *a, const char *publisher, const char *subject);
+
+MUST_CHECK bool appx_sign(const struct sign_job *job, struct err *e);
+MUST_CHECK bool appx_verify(const struct verify_job *job, struct signature **ret, size_t *ret_count,
+                            struct err *e);
+#endif
