@@ -45,4 +45,14 @@ MUST_CHECK bool appx_same_name(struct arena *a, const char *publisher, const cha
 MUST_CHECK bool appx_sign(const struct sign_job *job, struct err *e);
 MUST_CHECK bool appx_verify(const struct verify_job *job, struct signature **ret, size_t *ret_count,
                             struct err *e);
+
+/* Members of struct format, shared with msix. */
+bool appx_probe(struct reader head, const struct source *in);
+MUST_CHECK bool appx_inspect(struct arena *a, const struct source *in, struct file_facts *ret,
+                             struct err *e);
+bool appx_own_entry(const struct container *c, size_t index);
+MUST_CHECK bool appx_repack(const struct container *c, const struct change *changes, size_t count,
+                            struct sink *out, struct err *e);
+MUST_CHECK bool appx_compare(const struct container *before, const struct container *after,
+                             const bool *changed, struct err *e);
 #endif

@@ -18,13 +18,3 @@ const struct format_facts appx_facts = {
     .directives = directives,
     .restrictions = restrictions,
 };
-const struct format_facts msix_facts = {
-    .id = "msix",
-    .element = "msix-file",
-    .title = "Windows app package (MSIX)",
-    .extensions = "msix msixbundle",
-    .can = FORMAT_COMPOSITE | FORMAT_TIMESTAMP | FORMAT_FOLDS_NAMES,
-    .max_size = UINT64_C(1) << 40,
-    .directives = directives,
-    .restrictions = restrictions,
-};

@@ -5,7 +5,7 @@
 
 enum { PROBE_MEMORY = 1 << 30 };
 
-static bool probe(struct reader head, const struct source *in)
+bool appx_probe(struct reader head, const struct source *in)
 {
     struct appx p;
     struct err e = {0};
@@ -16,7 +16,7 @@ static bool probe(struct reader head, const struct source *in)
 }
 
 /* A manifest that cannot be read gives no facts: then no restriction holds. */
-static bool inspect(struct arena *a, const struct source *in, struct file_facts *ret, struct err *e)
+bool appx_inspect(struct arena *a, const struct source *in, struct file_facts *ret, struct err *e)
 {
     struct appx p;
     struct appx_identity identity;
@@ -46,21 +46,15 @@ static bool open_appx(struct arena *a, const struct source *in, struct budget *b
     return zip_format_open(a, in, &appx_format, ZIP_UNIQUE_FOLDED, budget, ret, e);
 }
 
-static bool open_msix(struct arena *a, const struct source *in, struct budget *budget,
-                      struct container **ret, struct err *e)
-{
-    return zip_format_open(a, in, &msix_format, ZIP_UNIQUE_FOLDED, budget, ret, e);
-}
-
-static bool own_entry(const struct container *c, size_t index)
+bool appx_own_entry(const struct container *c, size_t index)
 {
     return text_equal_ascii_fold(c->entries[index].path, APPX_SIGNATURE);
 }
 
 /* The block map and a bundle's manifest state digests, sizes and places of what is inside; a
  * package in which those no longer hold would not install. */
-static bool repack(const struct container *c, const struct change *changes, size_t count,
-                   struct sink *out, struct err *e)
+bool appx_repack(const struct container *c, const struct change *changes, size_t count,
+                 struct sink *out, struct err *e)
 {
     if (count == 0)
         return zip_repack(c->own, NULL, 0, NULL, out, e);
@@ -73,8 +67,8 @@ static bool repack(const struct container *c, const struct change *changes, size
 }
 
 /* Content types may have got the row that the signature needs, and nothing else. */
-static bool compare(const struct container *before, const struct container *after,
-                    const bool *changed, struct err *e)
+bool appx_compare(const struct container *before, const struct container *after,
+                  const bool *changed, struct err *e)
 {
     struct appx old, new;
     struct zip left, right;
@@ -100,27 +94,14 @@ static bool compare(const struct container *before, const struct container *afte
 
 const struct format appx_format = {
     .facts = &appx_facts,
-    .probe = probe,
-    .inspect = inspect,
+    .probe = appx_probe,
+    .inspect = appx_inspect,
     .sign = appx_sign,
     .verify = appx_verify,
     .open = open_appx,
     .extract = zip_format_extract,
     .prepare = zip_format_prepare,
-    .repack = repack,
-    .compare = compare,
-    .own_entry = own_entry,
-};
-const struct format msix_format = {
-    .facts = &msix_facts,
-    .probe = probe,
-    .inspect = inspect,
-    .sign = appx_sign,
-    .verify = appx_verify,
-    .open = open_msix,
-    .extract = zip_format_extract,
-    .prepare = zip_format_prepare,
-    .repack = repack,
-    .compare = compare,
-    .own_entry = own_entry,
+    .repack = appx_repack,
+    .compare = appx_compare,
+    .own_entry = appx_own_entry,
 };

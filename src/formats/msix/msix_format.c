@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/appx/appx.h"
+#include "formats/zip/zip_format.h"
+
+/* The same packages under their newer name. */
+static bool open(struct arena *a, const struct source *in, struct budget *budget,
+                 struct container **ret, struct err *e)
+{
+    return zip_format_open(a, in, &msix_format, ZIP_UNIQUE_FOLDED, budget, ret, e);
+}
+
+const struct format msix_format = {
+    .facts = &msix_facts,
+    .probe = appx_probe,
+    .inspect = appx_inspect,
+    .sign = appx_sign,
+    .verify = appx_verify,
+    .open = open,
+    .extract = zip_format_extract,
+    .prepare = zip_format_prepare,
+    .repack = appx_repack,
+    .compare = appx_compare,
+    .own_entry = appx_own_entry,
+};
