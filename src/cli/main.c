@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"serve",    cmd_serve,  "run the service on a data folder until SIGTERM"},
     {"doctor",   cmd_remote, "what is set, what is reached, and what is missing"},
     {"apply",    cmd_remote, "make the organisation what a YAML file says"},
+    {"invite",   cmd_remote, "issue the link by which an invited person sets the first password"},
     {"submit",   cmd_remote, "have a file signed by the service, and fetch it"},
     {"wait",     cmd_remote, "wait for a signing request and fetch its file"},
     {"get",      cmd_remote, "fetch the file of a signing request"},

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"resubmit", remote_resubmit, ""},
     {"requests", remote_requests, ""},
     {"apply",    remote_apply,    ""},
+    {"invite",   remote_invite,   ""},
     {"doctor",   remote_doctor,   ""},
     {"tsa",      remote_tsa,      ""},
 };

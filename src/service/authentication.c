@@ -214,15 +214,15 @@ bool session_sign_out(struct service *s, struct reader cookie, struct err *e)
     return db_write(s->db, CRASH_S01, end_session, &hash, e);
 }
 
-bool setup_code_create(struct db_tx *tx, const char *user, char ret[TOKEN_TEXT], struct err *e)
+bool setup_code_create(struct db_tx *tx, const char *user, int64_t expires, char ret[TOKEN_TEXT],
+                       struct err *e)
 {
-    enum { DAY_MS = 24 * 3600 * 1000 };
     struct digest_value hash;
+    TRY(tx_run(tx, QUERY_setup_codes_delete_of_user, DB_ARGS(DB_TEXT(user)), e));
     TRY(secret_text("chc_", ret, e));
     TRY(digest_of(HASH_SHA256, reader_text(ret), &hash, e));
-    return tx_run(
-        tx, QUERY_setup_code_insert,
-        DB_ARGS(DB_BYTES(digest_view(&hash)), DB_TEXT(user), DB_INT(clock_wall_ms() + DAY_MS)), e);
+    return tx_run(tx, QUERY_setup_code_insert,
+                  DB_ARGS(DB_BYTES(digest_view(&hash)), DB_TEXT(user), DB_INT(expires)), e);
 }
 
 struct code_use {
@@ -236,12 +236,15 @@ static bool use_code(struct db_tx *tx, void *ctx, struct err *e)
     struct db_rows row;
     struct db_value hash = DB_BYTES(digest_view(&use->hash));
     TRY(tx_one(tx, QUERY_setup_code_by_hash, DB_ARGS(hash), &row, e));
-    if (row.count == 0 || row_int(&row, "expires") <= clock_wall_ms())
+    if (row.count == 0 || row_int(&row, "expires") <= clock_wall_ms() ||
+        strcmp(row_text(&row, "status"), "Inactive") == 0)
         return err_user(e, ERR_NOT_FOUND,
-                        "This set-up link has been used already or is older than 24 hours.");
+                        "This set-up link does not work: it has been used, a newer one has "
+                        "replaced it, or its time is over. A User Administrator or Global "
+                        "Administrator can issue a new one.");
     const char *user = row_text(&row, "owner");
     struct actor by = {.user = user, .organization = row_text(&row, "organization")};
-    TRY(tx_run(tx, QUERY_setup_code_delete, DB_ARGS(hash), e));
+    TRY(tx_run(tx, QUERY_setup_codes_delete_of_user, DB_ARGS(DB_TEXT(user)), e));
     TRY(tx_run(tx, QUERY_user_set_password, DB_ARGS(DB_TEXT(user), DB_TEXT(use->password)), e));
     TRY(tx_run(tx, QUERY_sessions_delete_of_user, DB_ARGS(DB_TEXT(user)), e));
     struct event event = {.type = "User.PasswordSet", .by = &by, .kind = "User", .object = user};

@@ -27,9 +27,11 @@ MUST_CHECK bool session_sign_in(struct service *s, const char *organization, con
                                 struct err *e);
 MUST_CHECK bool session_sign_out(struct service *s, struct reader cookie, struct err *e);
 
-/* The one-time code of init: sets the password of the account it was made for. */
-MUST_CHECK bool setup_code_create(struct db_tx *tx, const char *user, char ret[TOKEN_TEXT],
-                                  struct err *e);
+/* A one-time code that sets the first password of the account it was made for; expires: wall-clock
+ * milliseconds. Codes made for the account before stop working. *ret is the only copy: wipe it. */
+MUST_CHECK bool setup_code_create(struct db_tx *tx, const char *user, int64_t expires,
+                                  char ret[TOKEN_TEXT], struct err *e);
+/* ERR_NOT_FOUND for unknown, used, replaced and expired ones alike. */
 MUST_CHECK bool setup_code_use(struct service *s, struct reader code, struct reader password,
                                struct err *e);
 #endif

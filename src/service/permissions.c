@@ -39,6 +39,12 @@ const char *permission_name(enum permission p)
     return rows[p].name;
 }
 
+bool permission_may_grant(const char *own, const char *given)
+{
+    return strcmp(own, "GlobalAdministrator") == 0 || strcmp(given, "RegularUser") == 0 ||
+           strcmp(own, given) == 0;
+}
+
 unsigned permission_role_bit(const char *role)
 {
     for (unsigned i = 0; i < COUNT_OF(role_names); i++)

@@ -20,6 +20,7 @@
     P(CANCEL,                 x, o, o, x, o, o, o,   o, o, o, x, x, "cancel a signing request") \
     P(READ_AUDIT,             x, o, o, o, x, o, o,   o, o, o, o, o, "read and export the audit log") \
     P(EDIT_ARTIFACT_CONFIGURATION, x, o, o, x, o, o, o, x, o, o, o, o, "change artifact configurations") \
+    P(MANAGE_USERS,           x, o, x, o, o, o, o,   o, o, o, o, o, "manage users and their set-up links") \
     P(OWN_PROFILE,            x, x, x, x, x, x, o,   o, o, o, o, o, "see and change one's own account")
 /* clang-format on */
 
@@ -55,4 +56,7 @@ unsigned permission_role_bit(const char *role);
 /* The bit of a list: configurator, reader, submitter, approver; or 0. */
 unsigned permission_list_bit(const char *list);
 const char *permission_name(enum permission p);
+/* Whether a user of role `own` may hand out an account of role `given`: never more than what one
+ * has, unless one has everything (product-spec 1.5 rule 3). */
+bool permission_may_grant(const char *own, const char *given);
 #endif

@@ -17,6 +17,7 @@ static const struct {
     {PERM_CANCEL, "GPao"},
     {PERM_READ_AUDIT, "GR"},
     {PERM_EDIT_ARTIFACT_CONFIGURATION, "GPc"},
+    {PERM_MANAGE_USERS, "GU"},
     {PERM_OWN_PROFILE, "GCUPRr"},
     {PERM_MEMBER, "GCUPRrDcesao"},
 };
@@ -57,11 +58,24 @@ static void test_permissions__names(void **state)
     assert_int_equal(permission_list_bit("nobody"), 0);
 }
 
+static void test_permissions__nobody_hands_out_more_than_they_have(void **state)
+{
+    (void)state;
+    assert_true(permission_may_grant("GlobalAdministrator", "GlobalAdministrator"));
+    assert_true(permission_may_grant("GlobalAdministrator", "GlobalReader"));
+    assert_true(permission_may_grant("UserAdministrator", "RegularUser"));
+    assert_true(permission_may_grant("UserAdministrator", "UserAdministrator"));
+    assert_false(permission_may_grant("UserAdministrator", "GlobalAdministrator"));
+    assert_false(permission_may_grant("UserAdministrator", "ProjectAdministrator"));
+    assert_false(permission_may_grant("UserAdministrator", "GlobalReader"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_permissions__every_cell),
         cmocka_unit_test(test_permissions__nothing_is_granted_by_nothing),
+        cmocka_unit_test(test_permissions__nobody_hands_out_more_than_they_have),
         cmocka_unit_test(test_permissions__names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,13 @@ static bool insert_user(struct db_tx *tx, struct founding *f, const char *id, co
                   e);
 }
 
+static bool insert_person(struct db_tx *tx, struct founding *f, struct err *e)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    return insert_user(tx, f, f->person, "Interactive", f->email, f->email, e) &&
+           setup_code_create(tx, f->person, clock_wall_ms() + DAY_MS, f->code, e);
+}
+
 static bool found(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct founding *f = ctx;
@@ -55,9 +62,7 @@ static bool found(struct db_tx *tx, void *ctx, struct err *e)
     event_add(&event, "name", f->name);
     TRY(event_append(tx, &event, NULL, e));
     TRY(token_create(tx, &by, f->admin, "initial", 0, f->token, e));
-    return f->email == NULL ||
-           (insert_user(tx, f, f->person, "Interactive", f->email, f->email, e) &&
-            setup_code_create(tx, f->person, f->code, e));
+    return f->email == NULL || insert_person(tx, f, e);
 }
 
 static bool init(struct service *s, const json_t *task, struct arena *a, struct writer *out,

@@ -25,6 +25,7 @@ const struct route routes[] = {
     {"GET",  "/API/v1/{org}/SigningRequests/{}/Receipt",                PERM_MEMBER, GUARD_TOKEN, BODY_NONE,   api_receipt},
     {"POST", "/API/v1/{org}/SigningRequests/{}/Cancel",                 PERM_MEMBER, GUARD_TOKEN, BODY_FORM,   api_cancel},
     {"GET",  "/API/v1/{org}/Certificates/{}/X509Certificate",           PERM_READ_CONFIGURATION, GUARD_TOKEN, BODY_NONE, api_certificate},
+    {"POST", "/API/v1/{org}/InteractiveUsers/{}/Reinvite",              PERM_MANAGE_USERS, GUARD_TOKEN, BODY_FORM, api_reinvite},
     {"POST", "/API/v1/{org}/Configuration/Apply",                       PERM_EDIT_CONFIGURATION, GUARD_TOKEN, BODY_SMALL, api_apply},
     PAGE_ROUTES
     {NULL, NULL, PERMISSION_NONE, GUARD_MISSING, BODY_NONE, NULL},

@@ -2,49 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A person without JavaScript: set-up link, sign-in, request pages, submission, downloads; and what
 must not work: wrong passwords, forms of other sites, other people's objects, HTML in names."""
-import http.client
 import json
 import os
 import re
 import subprocess
 import sys
 import unittest
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from person import PASSWORD, Person  # noqa: E402
 from service import Service, small_zip  # noqa: E402
 
 PROGRAMS = os.environ["CHANCERY_BIN"]
-PASSWORD = "correct horse battery"
 NASTY = "<script>alert(1)</script>"
-
-
-class Person:
-    """A browser as far as cookies and forms go."""
-
-    def __init__(self, url):
-        self.host = url.split("://")[1]
-        self.cookies = {}
-
-    def go(self, method, path, body=None, headers=None):
-        named = {"Host": self.host}
-        if self.cookies:
-            named["Cookie"] = "; ".join("%s=%s" % c for c in self.cookies.items())
-        named.update(headers or {})
-        c = http.client.HTTPConnection(self.host, timeout=30)
-        c.request(method, path, body, named)
-        answer = c.getresponse()
-        data = answer.read()
-        for cookie in answer.headers.get_all("Set-Cookie") or []:
-            name, value = cookie.split(";")[0].split("=", 1)
-            self.cookies[name] = value
-        c.close()
-        return answer.status, answer.headers, data.decode("utf-8", "replace")
-
-    def post(self, path, fields, headers=None):
-        named = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://" + self.host}
-        named.update(headers or {})
-        return self.go("POST", path, urllib.parse.urlencode(fields), named)
 
 
 class Pages(unittest.TestCase):

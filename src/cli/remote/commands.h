@@ -11,6 +11,7 @@ int remote_status(struct cli *c, int argc, char **argv);
 int remote_cancel(struct cli *c, int argc, char **argv);
 int remote_resubmit(struct cli *c, int argc, char **argv);
 int remote_requests(struct cli *c, int argc, char **argv);
+int remote_invite(struct cli *c, int argc, char **argv);
 int remote_apply(struct cli *c, int argc, char **argv);
 int remote_doctor(struct cli *c, int argc, char **argv);
 int remote_tsa(struct cli *c, int argc, char **argv);

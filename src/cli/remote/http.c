@@ -357,6 +357,15 @@ bool http_call(struct client *c, const struct http_call *q, struct writer *answe
     return ok;
 }
 
+void http_percent(struct writer *w, const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *text))
+            writer_u8(w, (uint8_t)*text);
+        else
+            writer_format(w, "%%%02X", (unsigned)(uint8_t)*text);
+}
+
 void http_close(struct client *c)
 {
     curl_easy_cleanup(c->connection);

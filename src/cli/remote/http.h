@@ -31,6 +31,8 @@ MUST_CHECK bool http_call(struct client *c, const struct http_call *q, struct wr
                           struct err *e);
 /* The same, with the answer as a JSON object. */
 MUST_CHECK bool http_json(struct client *c, const struct http_call *q, json_t **ret, struct err *e);
+/* A part of a path or query, percent-encoded. */
+void http_percent(struct writer *w, const char *text);
 /* Ends the connection that calls share. */
 void http_close(struct client *c);
 #endif

@@ -16,15 +16,6 @@ struct listing {
     json_t *found;
 };
 
-static void put_percent(struct writer *w, const char *text)
-{
-    for (; *text != '\0'; text++)
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *text))
-            writer_u8(w, (uint8_t)*text);
-        else
-            writer_format(w, "%%%02X", (unsigned)(uint8_t)*text);
-}
-
 static bool filter_named(const char *filter, const char *name)
 {
     size_t n = strlen(name);
@@ -80,11 +71,11 @@ static bool page_path(struct listing *l, const char *after, const char **ret, st
     for (size_t i = 0; i < l->filters.count; i++)
         if (filter_named(l->filters.values[i], "projectSlug")) {
             writer_text(&w, "&projectSlug=");
-            put_percent(&w, &strchr(l->filters.values[i], '=')[1]);
+            http_percent(&w, &strchr(l->filters.values[i], '=')[1]);
         }
     if (after != NULL) {
         writer_text(&w, "&after=");
-        put_percent(&w, after);
+        http_percent(&w, after);
     }
     TRY(writer_ok(&w, e));
     *ret = arena_text(l->client.cli->arena, writer_view(&w));

@@ -71,10 +71,10 @@ DELETE FROM sessions WHERE last_seen < $1 OR created < $2
 INSERT INTO setup_codes (hash, owner, expires) VALUES ($1, $2, $3)
 
 -- name: setup_code_by_hash
-SELECT c.owner, c.expires, u.organization, u.email FROM setup_codes c JOIN users u ON u.id = c.owner WHERE c.hash = $1
+SELECT c.owner, c.expires, u.organization, u.status FROM setup_codes c JOIN users u ON u.id = c.owner WHERE c.hash = $1
 
--- name: setup_code_delete
-DELETE FROM setup_codes WHERE hash = $1
+-- name: setup_codes_delete_of_user
+DELETE FROM setup_codes WHERE owner = $1
 
 -- name: certificate_insert
 INSERT INTO certificates (id, organization, slug, slug_folded, name, description, purpose, type, creation_method, key_store,

@@ -17,6 +17,7 @@ bool api_unsigned_artifact(struct web_call *c, struct err *e);
 bool api_receipt(struct web_call *c, struct err *e);
 bool api_cancel(struct web_call *c, struct err *e);
 bool api_certificate(struct web_call *c, struct err *e);
+bool api_reinvite(struct web_call *c, struct err *e);
 bool api_apply(struct web_call *c, struct err *e);
 
 /* Shared with the pages: the submission fields of a form, with the artifact when there is one. */

@@ -258,23 +258,3 @@ bool page_certificate_download(struct web_call *c, struct err *e)
     web_add_header(c, "Content-Disposition", name);
     return true;
 }
-
-bool page_users(struct web_call *c, struct err *e)
-{
-    struct db_rows rows;
-    struct sheet s = sheet_new(c, "/users", "Users", "Users");
-    TRY(listing(c->service, QUERY_users_list, DB_ARGS(DB_TEXT(c->actor.organization)), c->arena,
-                &rows, e));
-    struct view *list = view_list(s.root, "users");
-    while (rows_next(&rows)) {
-        struct view *u = view_item(list);
-        bool person = strcmp(row_text(&rows, "kind"), "Interactive") == 0;
-        view_text(u, "name", row_text(&rows, "name"));
-        view_text(u, "kind", person ? "Person" : "CI user");
-        view_text(u, "email", row_text(&rows, "email"));
-        view_text(u, "role", row_text(&rows, "role"));
-        view_text(u, "status", row_text(&rows, "status"));
-        view_text(u, "tone", object_tone(row_text(&rows, "status")));
-    }
-    return sheet_send(&s, PAGE_USERS, 200, e);
-}

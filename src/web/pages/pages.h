@@ -30,6 +30,7 @@
     {"GET",  "/certificates/{}",                       PERM_READ_CONFIGURATION, GUARD_SESSION, BODY_NONE, page_certificate}, \
     {"GET",  "/certificates/{}/download",              PERM_READ_CONFIGURATION, GUARD_SESSION, BODY_NONE, page_certificate_download}, \
     {"GET",  "/users",                                 PERM_READ_CONFIGURATION, GUARD_SESSION, BODY_NONE, page_users}, \
+    {"POST", "/users/{}/setup-link",                   PERM_MANAGE_USERS, GUARD_SESSION, BODY_FORM, page_setup_link_do}, \
     {"GET",  "/audit",                                 PERM_READ_AUDIT,  GUARD_SESSION, BODY_NONE, page_audit}, \
     {"GET",  "/me",                                    PERM_OWN_PROFILE, GUARD_SESSION, BODY_NONE, page_me}, \
     {"POST", "/me/tokens",                             PERM_OWN_PROFILE, GUARD_SESSION, BODY_FORM, page_token_new_do}, \
@@ -61,6 +62,7 @@ bool page_certificates(struct web_call *c, struct err *e);
 bool page_certificate(struct web_call *c, struct err *e);
 bool page_certificate_download(struct web_call *c, struct err *e);
 bool page_users(struct web_call *c, struct err *e);
+bool page_setup_link_do(struct web_call *c, struct err *e);
 bool page_audit(struct web_call *c, struct err *e);
 bool page_me(struct web_call *c, struct err *e);
 bool page_token_new_do(struct web_call *c, struct err *e);
