@@ -13,6 +13,7 @@
     F(zip) \
     F(pe) \
     F(powershell) \
+    F(wscript) \
     F(cab) \
     F(file)
 /* clang-format on */

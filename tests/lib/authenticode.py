@@ -87,12 +87,13 @@ class Bench:
 
 
 def script_message(data):
-    """The PKCS#7 message in the block of a signed PowerShell file, or None."""
+    """The PKCS#7 message in the block of a signed script, or None."""
     encoding = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}.get(data[:2], "latin-1")
     lines = data.decode(encoding).replace("\r", "").split("\n")
-    begins = [i for i, line in enumerate(lines) if "SIG # Begin signature block" in line]
+    begins = [i for i, line in enumerate(lines) if "Begin signature block" in line or line == "<signature>"]
     if not begins:
         return None
     block = lines[begins[0] + 1:]
-    block = block[:[i for i, line in enumerate(block) if "SIG # End signature block" in line][0]]
-    return base64.b64decode("".join(re.sub(r"^(# |<!-- |/\* )|( -->| \*/)$", "", line) for line in block))
+    block = block[:[i for i, line in enumerate(block) if "End signature block" in line or line == "</signature>"][0]]
+    wrapping = r"^(# |<!-- |/\* |'' SIG '' |// SIG // |\*\* SIG \*\* )|( -->| \*/)$"
+    return base64.b64decode("".join(re.sub(wrapping, "", line) for line in block))

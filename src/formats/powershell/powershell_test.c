@@ -92,15 +92,15 @@ static void test_powershell__hashes(void **state)
     }
 }
 
-static void check_digest(struct reader file, bool legacy, struct reader want)
+static void check_digest(struct reader file, enum script_reading reading, struct reader want)
 {
-    struct powershell p;
+    struct script s;
     struct digest_value a, b;
-    const struct powershell_style *style;
+    const struct script_style *style;
     struct err e = {0};
-    assert_true(powershell_style_of("a.ps1", &style, &e));
-    assert_true(powershell_parse(file, style, &p, &e));
-    assert_true(powershell_digest(&p, HASH_SHA256, legacy, &a, &e));
+    assert_true(script_style_of(&powershell_kind, "a.ps1", &style, &e));
+    assert_true(script_parse(file, &powershell_kind, style, &s, &e));
+    assert_true(script_digest(&s, HASH_SHA256, reading, &a, &e));
     assert_true(digest_of(HASH_SHA256, want, &b, &e));
     assert_true(reader_equal(digest_view(&a), digest_view(&b)));
 }
@@ -111,16 +111,16 @@ static void test_powershell_digest__is_over_utf16(void **state)
     (void)state;
     const struct reader wide = reader_over("h\0\xe9\0", 4);
     const struct reader marked = reader_over("\xff\xfeh\0\xe9\0", 6);
-    check_digest(reader_text("h\xc3\xa9"), false, wide);
-    check_digest(reader_text("\xef\xbb\xbfh\xc3\xa9"), false, marked);
-    check_digest(reader_over("\xfe\xff\0h\0\xe9", 6), false, marked);
-    check_digest(marked, false, marked);
-    check_digest(reader_text("h\xe9"), true, wide);
-    check_digest(reader_text("h\x96"), true, reader_over("h\0\x13\x20", 4));
-    check_digest(reader_text("h\x96"), false, reader_over("h\0\xfd\xff", 4));
+    check_digest(reader_text("h\xc3\xa9"), SCRIPT_AS_UTF8, wide);
+    check_digest(reader_text("\xef\xbb\xbfh\xc3\xa9"), SCRIPT_AS_UTF8, marked);
+    check_digest(reader_over("\xfe\xff\0h\0\xe9", 6), SCRIPT_AS_UTF8, marked);
+    check_digest(marked, SCRIPT_AS_UTF8, marked);
+    check_digest(reader_text("h\xe9"), SCRIPT_AS_WINDOWS_1252, wide);
+    check_digest(reader_text("h\x96"), SCRIPT_AS_WINDOWS_1252, reader_over("h\0\x13\x20", 4));
+    check_digest(reader_text("h\x96"), SCRIPT_AS_UTF8, reader_over("h\0\xfd\xff", 4));
     check_digest(reader_text("h\xc3\xa9\r\n# SIG # Begin signature block\r\n# QUJD\r\n"
                              "# SIG # End signature block\r\n"),
-                 false, wide);
+                 SCRIPT_AS_UTF8, wide);
 }
 
 static void refused(const char *name, struct reader in, const char *const *attributes,
