@@ -161,7 +161,8 @@ static void test_wscript_verify__the_place_counts(void **state)
     struct reader all = out, head, block;
     size_t start = strlen(wsf) - strlen("</job>\r\n"), move = 2;
     size_t end = out.left - strlen("</job>\r\n");
-    assert_true(reader_take(&all, start, &head) && reader_take(&all, end - start, &block));
+    assert_true(reader_take(&all, start, &head));
+    assert_true(reader_take(&all, end - start, &block));
     writer_init(&w, 1 << 20);
     head.left -= move; /* one line end of the text goes behind the block */
     writer_reader(&w, head);
