@@ -113,21 +113,24 @@ bool reader_starts_with(struct reader r, const void *prefix, size_t n)
 
 uint64_t reader_sum32le(struct reader *r)
 {
-    /* Vectors of 32 bytes, which both compilers map to what the machine has. 2^32 rounds would be
-     * needed before a lane of 64 bits runs over. */
-    typedef uint64_t lanes __attribute__((vector_size(32)));
+    /* Vectors of 16 bytes, two side by side: the four sums stay in registers on every x86-64 and
+     * AArch64. 2^32 rounds would be needed before a lane of 64 bits runs over. */
+    typedef uint64_t lanes __attribute__((vector_size(16)));
     const uint8_t *at = r->at;
-    lanes low = {0}, high = {0};
-    uint64_t sum = 0;
+    lanes low[2] = {0}, high[2] = {0};
     size_t left = r->left;
-    for (; left >= sizeof(lanes) && htole32(1) == 1; left -= sizeof(lanes), at += sizeof(lanes)) {
-        lanes v;
-        memcpy(&v, at, sizeof v);
-        low += v & UINT32_MAX;
-        high += v >> 32;
+    for (; left >= 2 * sizeof(lanes) && htole32(1) == 1; left -= 2 * sizeof(lanes)) {
+        lanes a, b;
+        memcpy(&a, at, sizeof a);
+        memcpy(&b, at + sizeof a, sizeof b);
+        low[0] += a & UINT32_MAX;
+        high[0] += a >> 32;
+        low[1] += b & UINT32_MAX;
+        high[1] += b >> 32;
+        at += sizeof a + sizeof b;
     }
-    for (size_t i = 0; i < sizeof(lanes) / sizeof(uint64_t); i++)
-        sum += low[i] + high[i];
+    lanes all = low[0] + low[1] + high[0] + high[1];
+    uint64_t sum = all[0] + all[1];
     for (; left >= 8; left -= 8, at += 8) {
         uint64_t v;
         memcpy(&v, at, sizeof v);

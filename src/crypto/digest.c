@@ -6,7 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* clang-format off */
@@ -81,21 +81,25 @@ bool ossl_err(struct err *e, enum err_code code, const char *what)
     return err_set(e, code, "%s: %s", what, text);
 }
 
-static EVP_MD *fetched[COUNT_OF(rows)];
-static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
-
-static void fetch_all(void)
-{
-    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
-    for (size_t i = 1; i < COUNT_OF(rows); i++)
-        fetched[i] = EVP_MD_fetch(NULL, rows[i].name, NULL);
-    ERR_clear_error();
-}
-
+/* Fetched when first wanted: each costs about as much as hashing 500 KB. */
 const EVP_MD *ossl_md(enum hash hash)
 {
-    (void)pthread_once(&fetch_once, fetch_all);
-    return known(hash) ? fetched[hash] : NULL;
+    static _Atomic(EVP_MD *) fetched[COUNT_OF(rows)];
+    if (!known(hash))
+        return NULL;
+    EVP_MD *md = atomic_load(&fetched[hash]);
+    if (md != NULL)
+        return md;
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
+    EVP_MD *mine = EVP_MD_fetch(NULL, rows[hash].name, NULL);
+    if (mine == NULL) {
+        ERR_clear_error();
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong(&fetched[hash], &md, mine))
+        return mine;
+    EVP_MD_free(mine);
+    return md;
 }
 
 void ossl_free_pkey(EVP_PKEY **p)
@@ -217,10 +221,8 @@ bool digest_of_source(enum hash hash, const struct source *s, struct digest_valu
 
 bool crypto_start(struct err *e)
 {
-    /* MD5 alone may be missing (FIPS builds): it is only ever read, in old signatures. */
-    for (enum hash h = HASH_SHA1; h <= HASH_SHA512; h++)
-        if (ossl_md(h) == NULL)
-            return err_set(e, ERR_CRYPTO, "%s is not available", hash_name(h));
+    if (ossl_md(HASH_SHA256) == NULL)
+        return err_set(e, ERR_CRYPTO, "sha256 is not available");
     uint8_t unused[16];
     if (RAND_bytes(unused, sizeof unused) != 1 || RAND_priv_bytes(unused, sizeof unused) != 1)
         return ossl_err(e, ERR_CRYPTO, "random generator");

@@ -2,6 +2,7 @@
 #include "crypto/key.h"
 #include "base/fault.h"
 #include "base/text.h"
+#include "crypto/der.h"
 #include "crypto/digest.h"
 #include "crypto/ossl.h"
 #include <limits.h>
@@ -15,100 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SPKI_MOST = 4096 };
+
 struct key {
     EVP_PKEY *pkey;
     struct key_type type;
-    uint8_t *spki;
-    size_t spki_len;
+    struct writer spki;
 };
-
-/* clang-format off */
-static const struct {
-    const char *name;
-    struct key_type type;
-    const char *group;
-} types[] = {
-    {"rsa-2048", {KEY_RSA, 2048},    NULL},
-    {"rsa-3072", {KEY_RSA, 3072},    NULL},
-    {"rsa-4096", {KEY_RSA, 4096},    NULL},
-    {"ec-p256",  {KEY_EC, 256},      "prime256v1"},
-    {"ec-p384",  {KEY_EC, 384},      "secp384r1"},
-    {"ec-p521",  {KEY_EC, 521},      "secp521r1"},
-    {"ed25519",  {KEY_ED25519, 256}, NULL},
-};
-/* clang-format on */
-
-enum { RSA_LEAST = 1024, RSA_MOST = 8192 };
-
-bool key_type_from_name(const char *name, struct key_type *ret)
-{
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        if (strcmp(types[i].name, name) == 0) {
-            *ret = types[i].type;
-            return true;
-        }
-    }
-    return false;
-}
-
-void key_type_name(struct key_type type, char to[16])
-{
-    switch (type.kind) {
-    case KEY_RSA:
-        (void)snprintf(to, 16, "rsa-%u", type.bits);
-        return;
-    case KEY_EC:
-        (void)snprintf(to, 16, "ec-p%u", type.bits);
-        return;
-    case KEY_ED25519:
-        (void)snprintf(to, 16, "ed25519");
-        return;
-    }
-    to[0] = '\0';
-}
-
-static bool ec_type(EVP_PKEY *p, struct key_type *ret, struct err *e)
-{
-    char group[40] = "", encoding[40] = "";
-    (void)EVP_PKEY_get_utf8_string_param(p, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, NULL);
-    (void)EVP_PKEY_get_utf8_string_param(p, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding,
-                                         NULL);
-    ERR_clear_error();
-    if (strcmp(encoding, OSSL_PKEY_EC_ENCODING_GROUP) != 0)
-        return err_user(e, ERR_KEY,
-                        "The key does not name its elliptic curve. Only the named "
-                        "curves P-256, P-384 and P-521 can be used.");
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        if (types[i].group != NULL && strcmp(types[i].group, group) == 0) {
-            *ret = types[i].type;
-            return true;
-        }
-    }
-    return err_user(e, ERR_KEY,
-                    "The key is on the curve %s. Only P-256, P-384 and P-521 can be "
-                    "used.",
-                    group);
-}
-
-static bool type_of(EVP_PKEY *p, struct key_type *ret, struct err *e)
-{
-    if (EVP_PKEY_is_a(p, "EC"))
-        return ec_type(p, ret, e);
-    int bits = EVP_PKEY_get_bits(p);
-    if (EVP_PKEY_is_a(p, "ED25519")) {
-        *ret = (struct key_type){KEY_ED25519, 256};
-        return true;
-    }
-    if (!EVP_PKEY_is_a(p, "RSA"))
-        return err_user(e, ERR_KEY,
-                        "The key is of a kind that cannot be used. Possible are RSA, "
-                        "EC (P-256, P-384, P-521) and Ed25519.");
-    if (bits < RSA_LEAST || bits > RSA_MOST)
-        return err_user(e, ERR_KEY, "The RSA key has %d bits. Possible are %d to %d.", bits,
-                        RSA_LEAST, RSA_MOST);
-    *ret = (struct key_type){KEY_RSA, (uint32_t)bits};
-    return true;
-}
 
 static bool parse_spki(struct reader spki, EVP_PKEY **ret, struct err *e)
 {
@@ -125,51 +39,12 @@ static bool parse_spki(struct reader spki, EVP_PKEY **ret, struct err *e)
     return true;
 }
 
-bool key_type_of_spki(struct reader spki, struct key_type *ret, struct err *e)
-{
-    CLEANUP(ossl_free_pkey) EVP_PKEY *p = NULL;
-    TRY(parse_spki(spki, &p, e));
-    return type_of(p, ret, e);
-}
-
-bool key_type_allows(struct key_type type, sign_algorithm algorithm)
-{
-    enum hash hash = sign_hash(algorithm);
-    if (algorithm > 0xffff || (hash != HASH_NONE && hash_size(hash) == 0))
-        return false;
-    switch (sign_scheme(algorithm)) {
-    case SCHEME_RSA_PKCS1:
-        return type.kind == KEY_RSA && hash >= HASH_SHA1;
-    case SCHEME_RSA_PSS: /* RFC 8017 9.1.1: emLen >= hLen + sLen + 2 */
-        return type.kind == KEY_RSA && hash >= HASH_SHA1 &&
-               2 * hash_size(hash) + 2 <= (type.bits - 1 + 7) / 8;
-    case SCHEME_ECDSA:
-        return type.kind == KEY_EC && hash >= HASH_SHA1;
-    case SCHEME_ED25519:
-        return type.kind == KEY_ED25519 && hash == HASH_NONE;
-    }
-    return false;
-}
-
-sign_algorithm key_type_algorithm(struct key_type type, enum hash hash, bool pss)
-{
-    switch (type.kind) {
-    case KEY_RSA:
-        return SIGN_ALGORITHM(pss ? SCHEME_RSA_PSS : SCHEME_RSA_PKCS1, hash);
-    case KEY_EC:
-        return SIGN_ALGORITHM(SCHEME_ECDSA, hash);
-    case KEY_ED25519:
-        return SIGN_ALGORITHM(SCHEME_ED25519, HASH_NONE);
-    }
-    return 0;
-}
-
 void key_free(struct key *k)
 {
     if (k == NULL)
         return;
     EVP_PKEY_free(k->pkey);
-    OPENSSL_free(k->spki);
+    writer_done(&k->spki);
     free(k);
 }
 
@@ -185,7 +60,49 @@ struct key_type key_type_of(const struct key *k)
 
 struct reader key_spki(const struct key *k)
 {
-    return reader_over(k->spki, k->spki_len);
+    return writer_view(&k->spki);
+}
+
+static bool number(EVP_PKEY *p, const char *name, struct writer *w)
+{
+    BIGNUM *n = NULL;
+    uint8_t bytes[RSA_BITS_MOST / 8];
+    TRY(EVP_PKEY_get_bn_param(p, name, &n) == 1);
+    int len = BN_num_bytes(n) > (int)sizeof bytes ? 0 : BN_bn2bin(n, bytes);
+    BN_free(n);
+    der_put_unsigned(w, reader_over(bytes, (size_t)len));
+    return len > 0;
+}
+
+/* RFC 3279 2.3.1. By hand, because OpenSSL's encoder costs as much as hashing 5 MB. */
+static bool rsa_public_half(EVP_PKEY *p, struct writer *w)
+{
+    CLEANUP(writer_done) struct writer key;
+    writer_init(&key, SPKI_MOST);
+    size_t pair = der_open(&key, DER_SEQUENCE);
+    TRY(number(p, OSSL_PKEY_PARAM_RSA_N, &key) && number(p, OSSL_PKEY_PARAM_RSA_E, &key));
+    der_close(&key, pair);
+    size_t spki = der_open(w, DER_SEQUENCE), algorithm = der_open(w, DER_SEQUENCE);
+    der_put_oid(w, OID_RSA);
+    der_put_null(w);
+    der_close(w, algorithm);
+    der_put_bits(w, writer_view(&key));
+    der_close(w, spki);
+    return !key.failed;
+}
+
+static bool public_half(EVP_PKEY *p, struct writer *w, struct err *e)
+{
+    uint8_t *der = NULL;
+    int len = 0;
+    bool rsa = EVP_PKEY_is_a(p, "RSA") == 1;
+    if (!rsa)
+        len = i2d_PUBKEY(p, &der);
+    if (rsa ? !rsa_public_half(p, w) : len <= 0)
+        return ossl_err(e, ERR_KEY, "public half");
+    writer_bytes(w, der, len > 0 ? (size_t)len : 0);
+    OPENSSL_free(der);
+    return writer_ok(w, e);
 }
 
 /* TAKES p. */
@@ -197,16 +114,11 @@ static bool adopt(EVP_PKEY *p, struct key **ret, struct err *e)
         return err_set(e, ERR_NO_MEMORY, "key");
     }
     k->pkey = p;
-    if (!type_of(p, &k->type, e)) {
+    writer_init(&k->spki, SPKI_MOST);
+    if (!public_half(p, &k->spki, e) || !key_type_of_spki(key_spki(k), &k->type, e)) {
         key_free(k);
         return false;
     }
-    int len = i2d_PUBKEY(p, &k->spki);
-    if (len <= 0) {
-        key_free(k);
-        return ossl_err(e, ERR_KEY, "public half");
-    }
-    k->spki_len = (size_t)len;
     *ret = k;
     return true;
 }
@@ -243,21 +155,21 @@ static bool adopt_foreign(EVP_PKEY *p, struct key **ret, struct err *e)
 bool key_generate(struct key_type type, struct key **ret, struct err *e)
 {
     ERR_clear_error();
-    EVP_PKEY *p = NULL;
-    for (size_t i = 0; i < COUNT_OF(types) && p == NULL; i++) {
-        if (types[i].type.kind != type.kind || types[i].type.bits != type.bits)
-            continue;
-        if (type.kind == KEY_RSA)
-            p = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)type.bits);
-        else if (type.kind == KEY_EC)
-            p = EVP_PKEY_Q_keygen(NULL, NULL, "EC", types[i].group);
-        else
-            p = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-        if (p == NULL)
-            return ossl_err(e, ERR_CRYPTO, "key generation");
-    }
-    if (p == NULL)
+    char name[16], curve[16];
+    struct key_type known;
+    EVP_PKEY *p;
+    key_type_name(type, name);
+    if (!key_type_from_name(name, &known))
         return err_set(e, ERR_KEY, "no such key type: %d-%u", (int)type.kind, type.bits);
+    (void)snprintf(curve, sizeof curve, "P-%u", type.bits);
+    if (type.kind == KEY_RSA)
+        p = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)type.bits);
+    else if (type.kind == KEY_EC)
+        p = EVP_PKEY_Q_keygen(NULL, NULL, "EC", curve);
+    else
+        p = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    if (p == NULL)
+        return ossl_err(e, ERR_CRYPTO, "key generation");
     return adopt_foreign(p, ret, e);
 }
 
@@ -390,7 +302,7 @@ bool key_sign_digest(const struct key *k, sign_algorithm algorithm, struct reade
                      struct writer *signature, struct err *e)
 {
     TRY(check_request(k->type, algorithm, digest, e));
-    uint8_t bytes[RSA_MOST / 8];
+    uint8_t bytes[RSA_BITS_MOST / 8];
     size_t len = sizeof bytes;
     TRY(raw_sign(k, algorithm, digest, bytes, &len, e));
     /* One faulty CRT signature gives an RSA key away: none leaves unchecked. */
@@ -445,8 +357,7 @@ bool key_verify_digest(struct reader spki, sign_algorithm algorithm, struct read
 {
     CLEANUP(ossl_free_pkey) EVP_PKEY *p = NULL;
     struct key_type type;
-    TRY(parse_spki(spki, &p, e));
-    TRY(type_of(p, &type, e));
+    TRY(key_type_of_spki(spki, &type, e) && parse_spki(spki, &p, e));
     if (!key_type_allows(type, algorithm) || sign_scheme(algorithm) == SCHEME_ED25519 ||
         digest.left != hash_size(sign_hash(algorithm)))
         return err_set(e, ERR_SIGNATURE, "algorithm 0x%x does not fit key or digest",

@@ -5,6 +5,7 @@
 #include "base/writer.h"
 #include "crypto/algorithm.h"
 
+enum { RSA_BITS_LEAST = 1024, RSA_BITS_MOST = 8192 };
 enum key_kind { KEY_RSA = 1, KEY_EC = 2, KEY_ED25519 = 3 };
 
 /* What a public key is. bits: of the RSA modulus; 256, 384 or 521 for EC; 256 for Ed25519. */
