@@ -9,8 +9,9 @@
 #include "store/queue.h"
 #include <string.h>
 
-/* Everything a submission touches, found inside the writing transaction so that nothing can
- * change between the check and the row. */
+/* Everything a submission touches. The parameters are resolved first, over a snapshot, because
+ * parsing a configuration must not hold up everybody's writes; then all the rest is found and
+ * checked inside the writing transaction, so that nothing changes between the check and the row. */
 struct checked {
     struct service *service;
     const struct actor *actor;
@@ -21,6 +22,9 @@ struct checked {
     struct digest_value content;
     struct submitted result;
     int64_t pinned_version; /* 0: the configuration's current one */
+    /* What the parameters were resolved for; the transaction must find the same. */
+    const char *resolved_configuration, *resolved_certificate;
+    bool stale;
 };
 
 static bool given(const char *text)
@@ -165,6 +169,8 @@ static bool resolve_parameters(struct checked *c, struct err *e)
     }
     TRY(writer_ok(&w, e));
     c->parameters = arena_bytes(c->arena, writer_view(&w));
+    c->resolved_configuration = row_text(&c->configuration, "id");
+    c->resolved_certificate = row_text(&c->certificate, "id");
     return c->parameters.at != NULL || arena_err(e);
 }
 
@@ -182,7 +188,13 @@ static bool check(struct db_tx *tx, struct checked *c, struct err *e)
             e, ERR_FIELD,
             "Origin data counts only from a trusted build system: send its token behind "
             "the API token, or leave the origin fields away.");
-    return resolve_parameters(c, e);
+    return true;
+}
+
+static bool resolve(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct checked *c = ctx;
+    return check(tx, c, e) && resolve_parameters(c, e);
 }
 
 /* The same content again is recognised by everything that the submitter said. */
@@ -257,6 +269,11 @@ static bool store_request(struct db_tx *tx, void *ctx, struct err *e)
     struct checked *c = ctx;
     const struct submission *in = c->in;
     TRY(check(tx, c, e));
+    c->stale = strcmp(row_text(&c->configuration, "id"), c->resolved_configuration) != 0 ||
+               strcmp(row_text(&c->certificate, "id"), c->resolved_certificate) != 0;
+    if (c->stale)
+        return err_user(e, ERR_CONFLICT,
+                        "The project or its signing policy was changed meanwhile: submit again.");
     if (given(in->idempotency_key)) {
         TRY(find_replay(tx, c, e));
         if (c->result.replayed)
@@ -309,11 +326,22 @@ static bool submit_version(struct service *s, const struct actor *actor,
                            const struct submission *in, int64_t version, struct arena *a,
                            struct submitted *ret, struct err *e)
 {
-    struct checked c = {
-        .service = s, .actor = actor, .in = in, .arena = a, .pinned_version = version};
+    enum { TIMES = 3 };
+    struct checked c = {.service = s, .actor = actor, .in = in, .arena = a};
     TRY(check_texts(in, e));
     TRY(digest_content(&c, e));
-    TRY(db_write(s->db, CRASH_D03, store_request, &c, e));
+    bool stored = false;
+    for (int i = 0; i < TIMES && !stored; i++) {
+        struct err why = {0};
+        c.pinned_version = version;
+        c.stale = false;
+        TRY(db_read(s->db, resolve, &c, e));
+        stored = db_write(s->db, CRASH_D03, store_request, &c, &why);
+        if (!stored && (!c.stale || i == TIMES - 1)) {
+            *e = why;
+            return false;
+        }
+    }
     *ret = c.result;
     if (!c.result.replayed)
         s->wake(s->wake_ctx);
