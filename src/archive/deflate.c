@@ -223,6 +223,45 @@ static bool compress_stream(const struct source *in, struct sink *out, uint32_t 
     return true;
 }
 
+/* --- in blocks -------------------------------------------------------------------------------- */
+struct blocks {
+    struct stream s;
+    deflate_block_fn each;
+    void *ctx;
+};
+
+static bool compress_block(struct blocks *b, struct reader plain, struct err *e)
+{
+    uint64_t before = b->s.out->used;
+    b->s.crc = deflate_crc(b->s.crc, plain);
+    b->s.z.next_in = plain.at;
+    b->s.z.avail_in = (uInt)plain.left;
+    TRY(squeeze(&b->s, Z_FULL_FLUSH, e));
+    return b->each(b->ctx, plain, b->s.out->used - before, e);
+}
+
+bool deflate_compress_blocks(const struct source *in, size_t block, struct sink *out,
+                             deflate_block_fn each, void *ctx, uint32_t *ret_crc, struct err *e)
+{
+    CLEANUP(release) uint8_t *buffer = allocate(PIECE);
+    CLEANUP(release) uint8_t *plain = allocate(block);
+    struct blocks b = {.s = {.out = out, .buffer = buffer}, .each = each, .ctx = ctx};
+    if (buffer == NULL || plain == NULL ||
+        deflateInit2(&b.s.z, LEVEL, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return err_set(e, ERR_NO_MEMORY, "zlib");
+    bool ok = true;
+    for (uint64_t at = 0; ok && at < in->size;) {
+        size_t n = in->size - at < block ? (size_t)(in->size - at) : block;
+        ok = source_read(in, at, plain, n, e) && compress_block(&b, reader_over(plain, n), e);
+        at += n;
+    }
+    ok = ok && squeeze(&b.s, Z_FINISH, e);
+    (void)deflateEnd(&b.s.z);
+    TRY(ok);
+    *ret_crc = b.s.crc;
+    return true;
+}
+
 /* --- either ----------------------------------------------------------------------------------- */
 bool deflate_expand(const struct source *in, uint64_t size, struct budget *budget, struct sink *out,
                     uint32_t *ret_crc, struct err *e)

@@ -17,6 +17,13 @@ MUST_CHECK bool deflate_expand(const struct source *in, uint64_t size, struct bu
 /* Compresses all of `in` at the product's one level. */
 MUST_CHECK bool deflate_compress(const struct source *in, struct sink *out, uint32_t *ret_crc,
                                  struct err *e);
+/* The same in pieces of `block` plain bytes, each of which can be expanded without the others; the
+ * stream ends in an empty block of two bytes that belongs to none. `each` gets the plain bytes of a
+ * piece and the length of its compressed ones. */
+typedef bool (*deflate_block_fn)(void *ctx, struct reader plain, uint64_t packed, struct err *e);
+MUST_CHECK bool deflate_compress_blocks(const struct source *in, size_t block, struct sink *out,
+                                        deflate_block_fn each, void *ctx, uint32_t *ret_crc,
+                                        struct err *e);
 /* Copies all of `in`. */
 MUST_CHECK bool deflate_copy(const struct source *in, struct sink *out, uint32_t *ret_crc,
                              struct err *e);

@@ -98,10 +98,75 @@ static void test_deflate__empty_blocks_do_not_take_memory(void **state)
     writer_done(&out);
 }
 
+struct seen {
+    struct reader stream, plain;
+    size_t at, plain_at, blocks;
+};
+
+/* Each block alone, with an empty last one behind it. */
+static bool see_block(void *ctx, struct reader plain, uint64_t packed, struct err *e)
+{
+    struct seen *s = ctx;
+    (void)e;
+    s->blocks++;
+    s->at += (size_t)packed;
+    s->plain_at += plain.left;
+    return true;
+}
+
+static bool expand_block(void *ctx, struct reader plain, uint64_t packed, struct err *e)
+{
+    struct seen *s = ctx;
+    struct reader block;
+    struct writer with_end, out;
+    uint32_t crc;
+    writer_init(&with_end, 1 << 20);
+    writer_init(&out, 1 << 20);
+    struct sink k = sink_memory(&out);
+    assert_true(reader_slice(s->stream, s->at, (size_t)packed, &block));
+    writer_reader(&with_end, block);
+    writer_bytes(&with_end, "\x03", 2);
+    struct source in = source_memory(writer_view(&with_end));
+    assert_true(deflate_expand(&in, plain.left, NULL, &k, &crc, e));
+    assert_true(reader_equal(writer_view(&out), plain));
+    writer_done(&with_end);
+    writer_done(&out);
+    return see_block(ctx, plain, packed, e);
+}
+
+static void test_deflate_compress_blocks__each_stands_alone(void **state)
+{
+    enum { BLOCK = 65536 };
+    static const size_t sizes[] = {0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 7};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct writer plain, packed, again;
+        struct err e = {0};
+        uint32_t crc;
+        struct seen first = {.at = 0}, second = {.at = 0};
+        fill(&plain, sizes[i]);
+        writer_init(&packed, 1 << 20);
+        writer_init(&again, 1 << 20);
+        struct source in = source_memory(writer_view(&plain));
+        struct sink k = sink_memory(&packed), k2 = sink_memory(&again);
+        assert_true(deflate_compress_blocks(&in, BLOCK, &k, see_block, &first, &crc, &e));
+        second.stream = writer_view(&packed);
+        assert_true(deflate_compress_blocks(&in, BLOCK, &k2, expand_block, &second, &crc, &e));
+        assert_true(reader_equal(writer_view(&packed), writer_view(&again)));
+        assert_int_equal(first.at + 2, packed.len);
+        assert_int_equal(second.blocks, (sizes[i] + BLOCK - 1) / BLOCK);
+        assert_int_equal(crc, deflate_crc(0, writer_view(&plain)));
+        writer_done(&plain);
+        writer_done(&packed);
+        writer_done(&again);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deflate__round_trip_whole_and_streamed),
+        cmocka_unit_test(test_deflate_compress_blocks__each_stands_alone),
         cmocka_unit_test(test_deflate__pays_before_decoding),
         cmocka_unit_test(test_deflate__empty_blocks_do_not_take_memory),
     };

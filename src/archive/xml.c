@@ -260,7 +260,9 @@ static bool take_attributes(struct xml_reader *x, struct xml_event *event, struc
             return err_set(e, ERR_INTERNAL, "xml: attributes out of step");
         struct xml_attribute *one = &list[count++];
         one->at = x->tag.attributes[scanned].at;
-        one->value_at = x->tag.attributes[scanned++].value_at;
+        one->value_at = x->tag.attributes[scanned].value_at;
+        one->value_from = x->tag.attributes[scanned].value_from;
+        one->value_to = x->tag.attributes[scanned++].value_to;
         TRY(copy(x, xmlTextReaderConstLocalName(x->reader), &one->name, e));
         TRY(copy(x, xmlTextReaderConstNamespaceUri(x->reader), &one->space, e));
         TRY(copy(x, xmlTextReaderConstValue(x->reader), &one->value, e));
@@ -279,7 +281,8 @@ static bool take_tag(struct xml_reader *x, bool end, struct xml_event *event, st
     if (!found || x->tag.end != end || name == NULL ||
         !reader_equal_text(x->tag.name, (const char *)name))
         return err_set(e, ERR_INTERNAL, "xml: tags out of step");
-    *event = (struct xml_event){.kind = end ? XML_END : XML_START, .at = x->tag.at};
+    *event = (struct xml_event){
+        .kind = end ? XML_END : XML_START, .at = x->tag.at, .from = x->tag.from, .to = x->tag.to};
     event->depth = end ? x->depth-- : ++x->depth;
     TRY(copy(x, xmlTextReaderConstLocalName(x->reader), &event->name, e));
     TRY(copy(x, xmlTextReaderConstNamespaceUri(x->reader), &event->space, e));
@@ -290,6 +293,7 @@ static bool take_tag(struct xml_reader *x, bool end, struct xml_event *event, st
 static void end_empty(struct xml_reader *x)
 {
     x->next.kind = XML_END;
+    x->next.from = x->next.to;
     x->next.attributes = NULL;
     x->next.attribute_count = 0;
     x->depth--;

@@ -28,6 +28,7 @@ struct xml_attribute {
     const char *value;            /* normalised as XML 1.0 section 3.3.3 says for CDATA */
     struct xml_position at;       /* of the name */
     struct xml_position value_at; /* of the first character between the quotes */
+    size_t value_from, value_to;  /* what is between the quotes, as offsets in xml_text */
 };
 
 enum xml_kind { XML_START, XML_END, XML_TEXT, XML_DONE };
@@ -41,6 +42,8 @@ struct xml_event {
     const char *space; /* namespace, "" for none */
     const char *text;  /* XML_TEXT */
     bool blank;
+    size_t from,
+        to; /* XML_START, XML_END: the tag, as offsets in xml_text; from == to: <a/> ended */
     uint32_t depth; /* of the element, or of the element the text is in; the root has 1 */
     const struct xml_attribute *attributes; /* XML_START, in document order, without xmlns */
     size_t attribute_count;

@@ -142,9 +142,11 @@ static bool scan_attribute(struct xml_scan *s, struct xml_scan_attribute *ret)
         return false;
     step(s);
     ret->value_at = s->at;
+    ret->value_from = s->offset;
     while (peek(s) != quote && peek(s) != 0)
         step(s);
     bool closed = peek(s) == quote;
+    ret->value_to = s->offset;
     step(s);
     return closed;
 }
@@ -177,6 +179,7 @@ bool xml_scan_tag(struct xml_scan *s, struct arena *a, size_t max_attributes,
     if (peek(s) != '<')
         return true;
     tag->at = s->at;
+    tag->from = s->offset;
     step(s);
     tag->end = peek(s) == '/';
     if (tag->end)
@@ -192,6 +195,7 @@ bool xml_scan_tag(struct xml_scan *s, struct arena *a, size_t max_attributes,
                 return true;
             if (tag->empty)
                 step(s);
+            tag->to = s->offset;
             *found = tag->name.left > 0;
             return true;
         }

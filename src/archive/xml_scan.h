@@ -15,6 +15,7 @@ struct xml_scan {
 struct xml_scan_attribute {
     struct reader name; /* with prefix */
     struct xml_position at, value_at;
+    size_t value_from, value_to; /* offsets of the value, without quotes */
 };
 
 /* Reused from tag to tag; `attributes` grows in the arena. */
@@ -23,6 +24,7 @@ struct xml_scan_tag {
     struct xml_position text_at; /* of the first visible text before the tag; line 0: none */
     struct reader name;          /* with prefix */
     bool end, empty;             /* </a>, <a/> */
+    size_t from, to;             /* offsets of the '<' and behind the '>' */
     struct xml_scan_attribute *attributes;
     size_t count, room;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/xml.h"
+#include "archive/xml_edit.h"
 #include "archive/xml_tree.h"
 #include "base/test.h"
 #include "base/writer.h"
@@ -217,6 +218,47 @@ static void test_xml_tree__loads(void **state)
     arena_free(a);
 }
 
+static void test_xml_edit__changes_places_and_nothing_else(void **state)
+{
+    static const char text[] =
+        "<?xml version='1.0'?>\r\n<a xmlns='u' x = \"1 &amp; 2\"><!-- <b/> -->"
+        "<b x='3'/><p:c xmlns:p='v' p:x='4' x='5'>t<d/></p:c></a>";
+    struct xml_spans s;
+    struct err e = {0};
+    struct writer w;
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    assert_true(xml_spans_load(a, reader_text(text), &limits, 2, &s, &e));
+    assert_int_equal(s.count, 3);
+    assert_string_equal(xml_span_value(&s.list[0], "x"), "1 & 2");
+    assert_true(s.list[1].empty && !s.list[2].empty);
+    assert_string_equal(s.list[2].space, "v");
+    assert_string_equal(xml_span_value(&s.list[2], "x"), "5");
+    assert_null(xml_span_value(&s.list[1], "y"));
+    const struct xml_attribute *x = xml_span_attribute(&s.list[0], "x");
+    const struct xml_cut cuts[] = {
+        {x->value_from, x->value_to, reader_text("9")},
+        {s.list[1].from, s.list[1].to, reader_text("")},
+        {s.list[2].inside, s.list[2].outside, reader_text("new")},
+        {s.list[2].to, s.list[2].to, reader_text("<e/>")},
+    };
+    writer_init(&w, 1000);
+    assert_true(xml_cuts_apply(s.text, cuts, COUNT_OF(cuts), &w));
+    assert_true(reader_equal_text(writer_view(&w),
+                                  "<?xml version='1.0'?>\r\n<a xmlns='u' x = \"9\"><!-- <b/> -->"
+                                  "<p:c xmlns:p='v' p:x='4' x='5'>new</p:c><e/></a>"));
+    const struct xml_cut wrong[] = {{5, 9, {0}}, {8, 10, {0}}};
+    assert_false(xml_cuts_apply(s.text, wrong, 2, &w));
+    const struct xml_cut outside = {5, 5000, {0}};
+    assert_false(xml_cuts_apply(s.text, &outside, 1, &w));
+    assert_false(xml_spans_load(a, reader_text("<a><b></a>"), &limits, 2, &s, &e));
+    writer_reset(&w);
+    xml_put_text(&w, "a<b>&\"\n");
+    assert_true(reader_equal_text(writer_view(&w), "a&lt;b&gt;&amp;&quot;&#xA;"));
+    writer_done(&w);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_xml_next__not_well_formed),
         cmocka_unit_test(test_xml__limits),
         cmocka_unit_test(test_xml_tree__loads),
+        cmocka_unit_test(test_xml_edit__changes_places_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

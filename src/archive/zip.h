@@ -98,6 +98,13 @@ struct zip_change {
  * input and changes give the same bytes. block: put before the directory, NULL for none. */
 MUST_CHECK bool zip_repack(const struct zip *z, const struct zip_change *changes, size_t count,
                            const struct source *block, struct sink *out, struct err *e);
+/* Where the entries stand in the file that zip_repack makes of the same changes, by index; those
+ * that are added count as behind all others. */
+struct zip_place {
+    uint64_t header, data; /* both the same: removed */
+};
+MUST_CHECK bool zip_layout(struct arena *a, const struct zip *z, const struct zip_change *changes,
+                           size_t count, struct zip_place **ret, struct err *e);
 /* ERR_ZIP_CHANGED unless `after` is `before` with other contents of the entries that are marked in
  * `changed` and with entries behind them. */
 MUST_CHECK bool zip_compare(const struct zip *before, const struct zip *after, const bool *changed,

@@ -113,25 +113,31 @@ static void new_descriptor(struct writer *w, const struct zip_entry *x, const st
     }
 }
 
-static bool write_replaced(struct repack *r, const struct zip_entry *x, const struct zip_packed *p,
-                           struct err *e)
+static bool replaced_header(struct arena *a, const struct zip *z, const struct zip_entry *x,
+                            const struct zip_packed *p, struct writer *w, struct err *e)
 {
     struct reader raw;
     struct local l;
-    TRY(zip_local_header(r->arena, r->z, x, &raw, e));
+    TRY(zip_local_header(a, z, x, &raw, e));
     if (!split_local(raw, &l))
         return err_set(e, ERR_INTERNAL, "local header");
-    struct writer w;
-    writer_init(&w, 256 * 1024);
-    new_local(&w, x, &l, p);
-    bool ok = writer_ok(&w, e) && sink_reader(r->out, writer_view(&w), e) &&
-              sink_source(r->out, &p->data, e);
+    new_local(w, x, &l, p);
+    return writer_ok(w, e);
+}
+
+enum { HEADER_MAX = 256 * 1024 };
+
+static bool write_replaced(struct repack *r, const struct zip_entry *x, const struct zip_packed *p,
+                           struct err *e)
+{
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, HEADER_MAX);
+    TRY(replaced_header(r->arena, r->z, x, p, &w, e));
+    TRY(sink_reader(r->out, writer_view(&w), e) && sink_source(r->out, &p->data, e));
     writer_reset(&w);
     if (x->descriptor != 0)
         new_descriptor(&w, x, p);
-    ok = ok && writer_ok(&w, e) && sink_reader(r->out, writer_view(&w), e);
-    writer_done(&w);
-    return ok;
+    return writer_ok(&w, e) && sink_reader(r->out, writer_view(&w), e);
 }
 
 /* --- the directory ---------------------------------------------------------------------------- */
@@ -332,4 +338,45 @@ bool zip_repack(const struct zip *z, const struct zip_change *changes, size_t co
     struct repack r = {.z = z, .arena = arena, .out = out, .start = out->used};
     TRY(index_changes(&r, changes, count, e) && check_names(&r, changes, count, e));
     return write_all(&r, changes, count, block, e);
+}
+
+static bool place_replaced(struct repack *r, const struct zip_entry *x, const struct zip_packed *p,
+                           struct zip_place *place, uint64_t *at, struct err *e)
+{
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, HEADER_MAX);
+    TRY(replaced_header(r->arena, r->z, x, p, &w, e));
+    *place = (struct zip_place){*at, *at + w.len};
+    *at = place->data + p->data.size;
+    writer_reset(&w);
+    if (x->descriptor != 0)
+        new_descriptor(&w, x, p);
+    *at += w.len;
+    return writer_ok(&w, e);
+}
+
+bool zip_layout(struct arena *a, const struct zip *z, const struct zip_change *changes,
+                size_t count, struct zip_place **ret, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *arena = arena_new(SIZE_MAX);
+    struct zip_place *places = ARENA_ARRAY(a, z->count, struct zip_place);
+    uint64_t at = 0;
+    if (arena == NULL || places == NULL)
+        return arena_err(e);
+    struct repack r = {.z = z, .arena = arena};
+    TRY(index_changes(&r, changes, count, e));
+    for (size_t i = 0; i < z->count; i++) {
+        size_t index = z->order[i];
+        const struct zip_entry *x = &z->entries[index];
+        const struct zip_change *c = r.change[index];
+        if (c != NULL && c->action == ZIP_REPLACE) {
+            TRY(place_replaced(&r, x, &c->packed, &places[index], &at, e));
+            continue;
+        }
+        uint64_t kept = c == NULL ? entry_end(x) - x->header : 0;
+        places[index] = (struct zip_place){at, c == NULL ? at + (x->data - x->header) : at};
+        at += kept;
+    }
+    *ret = places;
+    return true;
 }

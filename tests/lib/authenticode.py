@@ -28,11 +28,11 @@ def new_enough():
 
 
 class Bench:
-    def __init__(self, key="rsa:2048", options=()):
+    def __init__(self, key="rsa:2048", options=(), subject="/O=Tests/CN=Signer"):
         self.folder = tempfile.mkdtemp(prefix="chancery-authenticode-")
         self.key, self.certificate = self.path("key.pem"), self.path("certificate.pem")
         done = subprocess.run(["openssl", "req", "-x509", "-newkey", key, *options, "-nodes", "-keyout", self.key,
-                               "-out", self.certificate, "-days", "3650", "-subj", "/O=Tests/CN=Signer", "-addext",
+                               "-out", self.certificate, "-days", "3650", "-subj", subject, "-addext",
                                "extendedKeyUsage=critical,codeSigning", "-addext", "keyUsage=critical,digitalSignature"],
                               capture_output=True, text=True)
         if done.returncode != 0:

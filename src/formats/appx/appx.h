@@ -16,6 +16,7 @@ struct appx {
     bool bundle;
     size_t manifest, block_map, content_types; /* indexes */
     size_t signature, catalog;                 /* SIZE_MAX: none */
+    enum hash hash;                            /* of the block map; HASH_NONE: none that is known */
 };
 struct appx_identity {
     const char *name, *version, *publisher; /* NULL: not said */
@@ -24,8 +25,12 @@ struct appx_identity {
 /* False with ERR_APPX: a ZIP file, but no app package. */
 MUST_CHECK bool appx_open(struct arena *a, const struct source *in, struct appx *ret,
                           struct err *e);
-/* What the block map says it uses. */
-MUST_CHECK bool appx_hash(struct arena *a, const struct appx *p, enum hash *ret, struct err *e);
+/* The same of a ZIP file that is open. */
+MUST_CHECK bool appx_of(struct zip *z, struct appx *ret, struct err *e);
+/* Fills in p->hash. */
+MUST_CHECK bool appx_load_hash(struct appx *p, struct err *e);
+/* .appx or .msix: what a bundle holds. */
+bool appx_is_package_name(const char *path);
 MUST_CHECK bool appx_identity_of(struct arena *a, const struct appx *p, struct appx_identity *ret,
                                  struct err *e);
 MUST_CHECK bool appx_entry(struct arena *a, const struct zip *z, size_t index, size_t most,
@@ -51,6 +56,13 @@ bool appx_probe(struct reader head, const struct source *in);
 MUST_CHECK bool appx_inspect(struct arena *a, const struct source *in, struct file_facts *ret,
                              struct err *e);
 bool appx_own_entry(const struct container *c, size_t index);
+MUST_CHECK bool appx_container(struct arena *a, const struct source *in,
+                               const struct format *format, struct budget *budget,
+                               struct container **ret, struct err *e);
+MUST_CHECK bool appx_extract(const struct container *c, size_t index, struct sink *out,
+                             struct err *e);
+MUST_CHECK bool appx_prepare(const struct container *c, struct arena *a, struct change *change,
+                             struct sink *scratch, struct err *e);
 MUST_CHECK bool appx_repack(const struct container *c, const struct change *changes, size_t count,
                             struct sink *out, struct err *e);
 MUST_CHECK bool appx_compare(const struct container *before, const struct container *after,

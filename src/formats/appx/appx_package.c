@@ -19,10 +19,9 @@ static size_t find(const struct zip *z, const char *path)
     return SIZE_MAX;
 }
 
-bool appx_open(struct arena *a, const struct source *in, struct appx *ret, struct err *e)
+bool appx_of(struct zip *z, struct appx *ret, struct err *e)
 {
-    struct appx p;
-    TRY(zip_open(a, in, ZIP_UNIQUE_FOLDED, NULL, &p.zip, e));
+    struct appx p = {.zip = z, .hash = HASH_NONE};
     p.manifest = find(p.zip, bundle_manifest);
     p.bundle = p.manifest != SIZE_MAX;
     if (!p.bundle)
@@ -38,6 +37,22 @@ bool appx_open(struct arena *a, const struct source *in, struct appx *ret, struc
                                                   : APPX_CONTENT_TYPES);
     *ret = p;
     return true;
+}
+
+bool appx_open(struct arena *a, const struct source *in, struct appx *ret, struct err *e)
+{
+    struct zip *z;
+    return zip_open(a, in, ZIP_UNIQUE_FOLDED, NULL, &z, e) && appx_of(z, ret, e);
+}
+
+bool appx_is_package_name(const char *path)
+{
+    static const char *const endings[] = {".appx", ".msix"};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < COUNT_OF(endings); i++)
+        if (n > 5 && text_equal_ascii_fold(&path[n - 5], endings[i]))
+            return true;
+    return false;
 }
 
 bool appx_entry(struct arena *a, const struct zip *z, size_t index, size_t most, struct reader *ret,
@@ -63,7 +78,7 @@ static const char *attribute_of(const struct xml_attribute *list, size_t count, 
     return NULL;
 }
 
-bool appx_hash(struct arena *a, const struct appx *p, enum hash *ret, struct err *e)
+bool appx_load_hash(struct appx *p, struct err *e)
 {
     static const struct {
         const char *uri;
@@ -72,16 +87,19 @@ bool appx_hash(struct arena *a, const struct appx *p, enum hash *ret, struct err
                 {"http://www.w3.org/2001/04/xmldsig-more#sha384", HASH_SHA384},
                 {"http://www.w3.org/2001/04/xmlenc#sha512", HASH_SHA512}};
     enum { MOST = 64 * 1024 * 1024 };
-    static const struct xml_limits limits = {MOST, 1 << 30, 16, 64};
+    static const struct xml_limits limits = {MOST, 4 * 1000 * 1000, 16, 64};
     struct reader text;
     struct xml_event root = {0};
+    CLEANUP(arena_cleanup) struct arena *a = arena_new((size_t)4 * MOST);
+    if (a == NULL)
+        return arena_err(e);
     TRY(appx_entry(a, p->zip, p->block_map, MOST, &text, e));
     struct xml_reader *x CLEANUP(xml_reader_cleanup) = NULL;
     TRY(xml_reader_new(a, text, &limits, &x, e) && xml_next(x, &root, e));
     const char *method = attribute_of(root.attributes, root.attribute_count, "HashMethod");
     for (size_t i = 0; method != NULL && i < COUNT_OF(rows); i++)
         if (strcmp(method, rows[i].uri) == 0) {
-            *ret = rows[i].hash;
+            p->hash = rows[i].hash;
             return true;
         }
     return err_user(e, ERR_APPX, "AppxBlockMap.xml states no hash method that is known.");

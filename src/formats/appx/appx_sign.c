@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/digest.h"
-#include "formats/appx/appx.h"
+#include "formats/appx/appx_map.h"
 #include <string.h>
 
 /* Subject interface package: version 1.1 (1.0 before Windows 8 was finished) and the two
@@ -40,7 +40,7 @@ static bool choose_hash(const struct sign_job *job, const struct appx *p, enum h
 {
     const char *wanted = attribute_value(&job->attributes, "hash-algorithm");
     enum hash hash;
-    TRY(appx_hash(job->arena, p, ret, e));
+    *ret = p->hash;
     if (wanted == NULL || (hash_from_name(wanted, &hash) && hash == *ret))
         return true;
     return err_user(e, ERR_DIRECTIVE,
@@ -58,20 +58,22 @@ static bool prepare(const struct sign_job *job, struct sink *scratch, struct sou
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 2 * APPX_TEXT_MAX);
     struct sink k = sink_memory(&w);
-    struct zip_change list[2];
-    size_t n = 0;
+    struct zip_change list[4];
+    struct appx_packed *packed[4] = {NULL};
+    struct appx_changes all = {.list = list, .packed = packed};
     TRY(appx_content_types(job->arena, p, &types, &added, e));
     if (added) {
         struct source text = source_memory(types);
-        list[n] = (struct zip_change){.action = ZIP_REPLACE, .index = p->content_types};
-        TRY(zip_pack_again(p->zip, p->content_types, &text, &k, &list[n].packed, e));
-        n++;
+        list[all.count] = (struct zip_change){.action = ZIP_REPLACE, .index = p->content_types};
+        TRY(zip_pack_again(p->zip, p->content_types, &text, &k, &list[all.count].packed, e));
+        all.count++;
     }
     if (p->signature != SIZE_MAX)
-        list[n++] = (struct zip_change){.action = ZIP_REMOVE, .index = p->signature};
-    if (n == 0)
+        list[all.count++] = (struct zip_change){.action = ZIP_REMOVE, .index = p->signature};
+    TRY(appx_follow(job->arena, p, &all, e));
+    if (all.count == 0)
         return true;
-    TRY(zip_repack(p->zip, list, n, NULL, scratch, e));
+    TRY(zip_repack(p->zip, list, all.count, NULL, scratch, e));
     *in = sink_view(scratch);
     return appx_open(job->arena, in, p, e);
 }
@@ -116,7 +118,7 @@ bool appx_sign(const struct sign_job *job, struct err *e)
     writer_init(&packed, 2 * APPX_SIGNATURE_MAX);
     struct sink k = sink_memory(&packed);
     struct zip_change add = {.action = ZIP_ADD, .index = SIZE_MAX, .path = APPX_SIGNATURE};
-    TRY(appx_open(job->arena, &in, &p, e));
+    TRY(appx_open(job->arena, &in, &p, e) && appx_load_hash(&p, e));
     TRY(choose_hash(job, &p, &hash, e) && check_publisher(job, &p, e));
     TRY(prepare(job, &scratch, &in, &p, e));
     TRY(make_signature(job, &p, hash, &p7x, e));
@@ -137,13 +139,39 @@ static bool for_packages(const struct appx *p, const struct spc_content *said)
            reader_equal(guid, reader_over(guid_of(p), 16)) && said->hash >= HASH_SHA256;
 }
 
+/* Some signers state a digest of zeros for the catalog that is not there. */
+static bool with_no_catalog(struct arena *a, const struct spc_content *said, struct reader *digests,
+                            struct err *e)
+{
+    size_t row = 4 + hash_size(said->hash);
+    struct reader last, zeros;
+    if (said->digest.left != digests->left + row ||
+        !reader_slice(said->digest, digests->left, row, &last))
+        return true;
+    CLEANUP(writer_done) struct writer w;
+    writer_init(&w, 1024);
+    writer_reader(&w, *digests);
+    writer_text(&w, "AXCI");
+    writer_zeros(&w, row - 4);
+    TRY(writer_ok(&w, e));
+    if (!reader_slice(writer_view(&w), digests->left, row, &zeros) || !reader_equal(last, zeros))
+        return true;
+    *digests = arena_bytes(a, writer_view(&w));
+    return digests->at != NULL || arena_err(e);
+}
+
 static bool digest_package(void *ctx, struct arena *a, const struct spc_content *said,
                            struct reader *ret, struct err *e)
 {
     const struct appx *p = ctx;
     if (!for_packages(p, said))
         return err_user(e, ERR_SIGNATURE, "The signature is not one of such an app package.");
-    return appx_digests(a, p, said->hash, ret, e);
+    struct reader digests;
+    TRY(appx_digests(a, p, said->hash, &digests, e));
+    if (p->catalog == SIZE_MAX)
+        TRY(with_no_catalog(a, said, &digests, e));
+    *ret = digests;
+    return true;
 }
 
 static bool damaged(struct arena *a, struct signature **ret, size_t *ret_count, struct err *e)

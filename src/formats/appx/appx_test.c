@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/test.h"
-#include "formats/appx/appx.h"
+#include "formats/appx/appx_map.h"
 #include "formats/testkit.h"
 #include "formats/zip/zip_format.h"
 #include <string.h>
@@ -19,7 +19,7 @@ static const char manifest[] =
     "Version=\"1.2.3.4\"/></Package>";
 static struct testkit kit;
 
-/* paths and contents in turn, ended by NULL. */
+/* paths and contents in turn, ended by NULL; "!" in front: stored. */
 static struct reader make(const char *const *entries)
 {
     struct writer file;
@@ -31,11 +31,12 @@ static struct reader make(const char *const *entries)
     for (size_t i = 0; entries[i] != NULL; i += 2) {
         struct writer scratch;
         struct zip_packed packed;
-        struct zip_meta meta = {.path = entries[i], .date = ZIP_DATE_FIXED};
+        bool stored = entries[i][0] == '!';
+        struct zip_meta meta = {.path = &entries[i][stored], .date = ZIP_DATE_FIXED};
         struct source text = source_memory(reader_text(entries[i + 1]));
         writer_init(&scratch, MUCH);
         struct sink s = sink_memory(&scratch);
-        assert_true(zip_pack(&text, ZIP_DEFLATED, &s, &packed, &e));
+        assert_true(zip_pack(&text, stored ? ZIP_STORED : ZIP_DEFLATED, &s, &packed, &e));
         assert_true(zip_writer_add(&z, &meta, &packed, &e));
         writer_done(&scratch);
     }
@@ -246,17 +247,198 @@ static void test_appx_compare__sees_other_changes(void **state)
     assert_false(appx_format.compare(c, other, none, &e));
 }
 
-static void test_appx_repack__says_why_not(void **state)
+/* --- inside ----------------------------------------------------------------------------------- */
+
+static struct container *opened(struct reader file)
 {
     struct container *c;
     struct err e = {0};
-    struct sink k = sink_discard();
+    struct source in = source_memory(file);
+    if (!appx_format.open(kit.arena, &in, NULL, &c, &e))
+        fail_msg("%s", e.user);
+    return c;
+}
+
+static bool repacked(struct reader file, struct change *changes, size_t count, bool prepare,
+                     struct reader *ret, struct err *e)
+{
+    struct writer w, scratch;
+    writer_init(&w, MUCH);
+    writer_init(&scratch, MUCH);
+    struct sink k = sink_memory(&w), s = sink_memory(&scratch);
+    struct container *c = opened(file);
+    bool ok = true;
+    for (size_t i = 0; prepare && ok && i < count; i++)
+        ok = appx_format.prepare(c, kit.arena, &changes[i], &s, e);
+    ok = ok && appx_format.repack(c, changes, count, &k, e);
+    if (ok)
+        *ret = arena_bytes(kit.arena, writer_view(&w));
+    writer_done(&w);
+    writer_done(&scratch);
+    return ok;
+}
+
+static struct reader filled(size_t n)
+{
+    uint8_t *bytes = arena_alloc(kit.arena, n);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)((uint8_t) "once upon a time"[i % 16] + i / 1000);
+    return reader_over(bytes, n);
+}
+
+/* Files of the map are wrong but for their names: only what changes is written anew. */
+static struct reader with_files(const char *rows)
+{
+    struct writer w;
+    writer_init(&w, MUCH);
+    writer_text(&w,
+                "\xef\xbb\xbf<BlockMap HashMethod=\"http://www.w3.org/2001/04/xmlenc#sha256\">");
+    writer_text(&w, rows);
+    writer_text(&w, "</BlockMap>");
+    writer_u8(&w, 0);
+    struct reader text = arena_bytes(kit.arena, writer_view(&w));
+    writer_done(&w);
+    return package("AppxManifest.xml", manifest, (const char *)text.at, types);
+}
+
+static const char one_row[] = "<File Name=\"a.txt\" Size=\"1\" LfhSize=\"1\"/>";
+
+static void compare_says(struct reader before, struct reader after, const char *says)
+{
+    const bool changed[4] = {true};
+    struct err e = {0};
+    bool same = appx_format.compare(opened(before), opened(after), changed, &e);
+    if (same != (says == NULL) || (says != NULL && strstr(e.user, says) == NULL))
+        fail_msg("\"%s\" instead of \"%s\"", e.user, says == NULL ? "" : says);
+}
+
+static void test_appx_repack__rebuilds_the_block_map(void **state)
+{
+    static const char *const rows[] = {
+        one_row,
+        "<File LfhSize=\"9\" Size=\"1\" Name=\"a.txt\"><Block Hash=\"\"/></File><File Name=\"b\"/>",
+        "<x:File xmlns:x=\"u\" Name=\"a.txt\" Size=\"1\" LfhSize=\"1\"><x:Block/><b4:FileHash "
+        "xmlns:b4=\"v\"/></x:File>",
+    };
     (void)state;
-    const struct source in = source_memory(sample());
-    const struct change change = {.index = 0, .content = source_memory(reader_text("x"))};
-    assert_true(appx_format.open(kit.arena, &in, NULL, &c, &e));
-    assert_false(appx_format.repack(c, &change, 1, &k, &e));
-    assert_non_null(strstr(e.user, "a.txt"));
+    for (size_t i = 0; i < 2; i++) /* the third has a prefix that its text declares on itself */
+        for (size_t n = 0; n < 200000; n = n * 3 + 1) {
+            struct reader before = with_files(rows[i]), after, wrong;
+            struct change change = {.index = 0, .content = source_memory(filled(n))};
+            struct err e = {0};
+            if (!repacked(before, &change, 1, n % 2 == 1, &after, &e))
+                fail_msg("%s", e.user);
+            compare_says(before, after, NULL);
+            /* Another content under the same rows. */
+            change = (struct change){.index = 0, .content = source_memory(filled(n + 1))};
+            assert_true(repacked(before, &change, 1, false, &wrong, &e));
+            compare_says(after, wrong, NULL);
+        }
+}
+
+static void test_appx_compare__reads_the_block_map(void **state)
+{
+    struct reader before = with_files(one_row), after;
+    struct change change = {.index = 0, .content = source_memory(filled(70000))};
+    struct err e = {0};
+    (void)state;
+    assert_true(repacked(before, &change, 1, false, &after, &e));
+    compare_says(before, with_files("<File Name=\"a.txt\" Size=\"4\" LfhSize=\"35\"/>"), "a.txt");
+    compare_says(before,
+                 with_files("<File Name=\"a.txt\" Size=\"4\" LfhSize=\"35\"><Block "
+                            "Hash=\"\" Size=\"4\"/></File>"),
+                 "a.txt");
+    compare_says(before,
+                 with_files("<File Name=\"a.txt\" Size=\"4\" LfhSize=\"35\"><Block "
+                            "Hash=\"\" Size=\"99999999\"/></File>"),
+                 "a.txt");
+    compare_says(after, with_files("<File Name=\"other\"/>"), "AppxBlockMap.xml changed");
+    compare_says(with_files(""), with_files("<File Name=\"b\"/>"), "AppxBlockMap.xml changed");
+}
+
+static void test_appx_repack__bundle_places(void **state)
+{
+    static const char text[] =
+        "<Bundle xmlns=\"http://schemas.microsoft.com/appx/2013/bundle\"><Identity Name=\"B\" "
+        "Publisher=\"CN=Test signer, O=Chancery tests, C=DE\"/><Packages><Package Size=\"%u\" "
+        "FileName=\"in.msix\" Offset=\"%u\"/></Packages></Bundle>";
+    static const char rows[] =
+        "<BlockMap HashMethod=\"http://www.w3.org/2001/04/xmlenc#sha256\"><File "
+        "Name=\"AppxMetadata\\AppxBundleManifest.xml\" Size=\"0\" LfhSize=\"65\"/></BlockMap>";
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        const char *const entries[] = {i == 2 ? "b.txt" : "!in.msix",
+                                       i == 2 ? "" : "12345",
+                                       "AppxMetadata/AppxBundleManifest.xml",
+                                       arena_format(kit.arena, text, 5u, i == 1 ? 38u : 37u),
+                                       APPX_BLOCK_MAP,
+                                       rows,
+                                       APPX_CONTENT_TYPES,
+                                       types,
+                                       NULL};
+        struct reader before = make(entries), after;
+        struct change change = {.index = 0, .content = source_memory(filled(7000))};
+        struct err e = {0};
+        bool ok = repacked(before, &change, 1, false, &after, &e);
+        assert_int_equal(ok, i == 0);
+        if (!ok) {
+            assert_non_null(strstr(e.user, i == 1 ? "other places" : "does not list"));
+            continue;
+        }
+        compare_says(before, after, NULL);
+        struct appx p;
+        const struct source in = source_memory(after);
+        assert_true(appx_open(kit.arena, &in, &p, &e));
+        struct reader said;
+        assert_true(appx_entry(kit.arena, p.zip, p.manifest, MUCH, &said, &e));
+        assert_true(reader_find(said, 0, "Size=\"7000\"", 11) != SIZE_MAX);
+    }
+}
+
+static void test_appx_repack__says_why_not(void **state)
+{
+    static const struct {
+        const char *rows;
+        size_t index;
+        const char *says;
+    } cases[] = {
+        {"", 0, "does not list \"a.txt\""},
+        {"<File Name=\"a.txt\" Size=\"1\" LfhSize=\"1\"/><File Name=\"a.txt\" Size=\"1\" "
+         "LfhSize=\"1\"/>",
+         0, "twice"},
+        {"<File Name=\"a.txt\" Size=\"1\"/>", 0, "lacks the attribute LfhSize"},
+        {one_row, 1, "cannot be signed by itself"},
+        {one_row, 2, "cannot be signed by itself"},
+        {one_row, 3, "cannot be signed by itself"},
+        {one_row, SIZE_MAX, "cannot be added"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct reader out;
+        struct change change = {
+            .index = cases[i].index, .path = "new", .content = source_memory(reader_text("x"))};
+        struct err e = {0};
+        assert_false(repacked(with_files(cases[i].rows), &change, 1, false, &out, &e));
+        if (strstr(e.user, cases[i].says) == NULL)
+            fail_msg("\"%s\" instead of \"%s\"", e.user, cases[i].says);
+    }
+}
+
+static void test_appx_open__names_without_percent_signs(void **state)
+{
+    const char *const entries[] = {
+        "a%20b.txt", "",  "AppxManifest.xml", manifest, APPX_BLOCK_MAP, map, APPX_CONTENT_TYPES,
+        types,       NULL};
+    const char *const bad[] = {
+        "a%2.txt", "",  "AppxManifest.xml", manifest, APPX_BLOCK_MAP, map, APPX_CONTENT_TYPES,
+        types,     NULL};
+    struct container *c;
+    struct err e = {0};
+    (void)state;
+    assert_string_equal(opened(make(entries))->entries[0].path, "a b.txt");
+    struct source in = source_memory(make(bad));
+    assert_false(appx_format.open(kit.arena, &in, NULL, &c, &e));
 }
 
 static int set_up(void **state)
@@ -283,7 +465,11 @@ int main(void)
         cmocka_unit_test(test_appx_verify__hostile_messages),
         cmocka_unit_test(test_appx_verify__damage),
         cmocka_unit_test(test_appx_compare__sees_other_changes),
+        cmocka_unit_test(test_appx_repack__rebuilds_the_block_map),
+        cmocka_unit_test(test_appx_compare__reads_the_block_map),
+        cmocka_unit_test(test_appx_repack__bundle_places),
         cmocka_unit_test(test_appx_repack__says_why_not),
+        cmocka_unit_test(test_appx_open__names_without_percent_signs),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "formats/appx/appx.h"
-#include "formats/zip/zip_format.h"
 
 /* The same packages under their newer name. */
 static bool open(struct arena *a, const struct source *in, struct budget *budget,
                  struct container **ret, struct err *e)
 {
-    return zip_format_open(a, in, &msix_format, ZIP_UNIQUE_FOLDED, budget, ret, e);
+    return appx_container(a, in, &msix_format, budget, ret, e);
 }
 
 const struct format msix_format = {
@@ -16,8 +15,8 @@ const struct format msix_format = {
     .sign = appx_sign,
     .verify = appx_verify,
     .open = open,
-    .extract = zip_format_extract,
-    .prepare = zip_format_prepare,
+    .extract = appx_extract,
+    .prepare = appx_prepare,
     .repack = appx_repack,
     .compare = appx_compare,
     .own_entry = appx_own_entry,
