@@ -2,6 +2,7 @@
 #include "archive/splice.h"
 #include "archive/deflate.h"
 #include "archive/symbols.h"
+#include "base/bytes.h"
 #include <libdeflate.h>
 #include <stdlib.h>
 
@@ -218,13 +219,16 @@ static void copy_bits(struct work *w, struct reader stream, uint64_t from, uint6
     put(w, bits_at(stream.at, from, (unsigned)lead), (unsigned)lead);
     from += lead;
     const uint8_t *in = stream.at;
-    uint8_t *out = w->out;
-    uint64_t at = w->bit / 8, n = (to - from) / 8, i = from / 8;
+    uint8_t *out = &w->out[w->bit / 8];
+    uint64_t n = (to - from) / 8, i = from / 8, k = 0;
     unsigned shift = (unsigned)(from % 8);
-    for (uint64_t k = 0; shift == 0 && k < n; k++)
-        out[at + k] = in[i + k];
-    for (uint64_t k = 0; shift != 0 && k < n; k++)
-        out[at + k] = (uint8_t)(in[i + k] >> shift | in[i + k + 1] << (8 - shift));
+    for (; shift != 0 && k + 8 <= n; k += 8) /* the byte behind the eight holds some of the bits */
+        bytes_store64le(&out[k], bytes_load64le(&in[i + k]) >> shift | (uint64_t)in[i + k + 8]
+                                                                           << (64 - shift));
+    for (; shift == 0 && k + 8 <= n; k += 8)
+        bytes_store64le(&out[k], bytes_load64le(&in[i + k]));
+    for (; k < n; k++)
+        out[k] = (uint8_t)bits_at(in, from + k * 8, 8);
     from += n * 8;
     w->bit += n * 8;
     put(w, bits_at(in, from, (unsigned)(to - from)), (unsigned)(to - from));

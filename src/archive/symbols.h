@@ -8,9 +8,13 @@
  * or ends early; nothing else is known then. */
 enum { SYMBOL_FAST_BITS = 10, SYMBOL_DISTANCE_BITS = 8 };
 
+/* What a code stands for: value << 8 | extra bits << 4 | length of the code, and two marks. */
+#define SYMBOL_LITERAL (UINT32_C(1) << 31)
+#define SYMBOL_END     (UINT32_C(1) << 30)
 struct symbol_code {
-    uint16_t fast[1 << SYMBOL_FAST_BITS]; /* symbol << 4 | length; 0: longer than the table */
-    uint16_t count[16], symbol[288];
+    uint32_t fast[1 << SYMBOL_FAST_BITS]; /* by the next bits; 0: longer than the table, or none */
+    uint32_t meaning[288];                /* of the symbols in the order of their codes */
+    uint16_t count[16];
     unsigned fast_bits;
 };
 enum symbol_kind { SYMBOL_STORED = 0, SYMBOL_FIXED = 1, SYMBOL_DYNAMIC = 2 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "artifact/pool.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -80,6 +81,15 @@ static void *lane_main(void *arg)
     return NULL;
 }
 
+/* One file after the other is loaded into about the same memory: the C library keeps it instead of
+ * giving it back to the kernel and taking fresh pages, which costs a tenth of a deep signing. */
+static void keep_memory(void)
+{
+    enum { LARGEST = 32 << 20, KEPT = 48 << 20 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGEST);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT);
+}
+
 bool pool_new(unsigned lanes, struct pool **ret, struct err *e)
 {
     if (lanes < 1)
@@ -93,6 +103,7 @@ bool pool_new(unsigned lanes, struct pool **ret, struct err *e)
         free(others);
         return err_set(e, ERR_NO_MEMORY, "threads");
     }
+    keep_memory();
     *p = (struct pool){.lanes = 1, .refused = SIZE_MAX, .others = others};
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->start, NULL);
