@@ -31,6 +31,15 @@ struct source source_memory(struct reader bytes)
         .fd = -1, .mem = bytes.at == NULL ? nothing : bytes.at, .size = bytes.left};
 }
 
+struct source source_scattered(int fd, const struct source_piece *pieces, size_t count)
+{
+    const struct source_piece *last = count == 0 ? NULL : &pieces[count - 1];
+    return (struct source){.fd = fd,
+                           .size = last == NULL ? 0 : last->from + last->size,
+                           .pieces = pieces,
+                           .piece_count = count};
+}
+
 bool source_slice(const struct source *s, uint64_t offset, uint64_t size, struct source *ret,
                   struct err *e)
 {
@@ -63,12 +72,42 @@ static bool read_fully(int fd, uint64_t offset, uint8_t *to, size_t n, struct er
     return true;
 }
 
+/* The piece that holds the byte at `offset`, which is inside. */
+static const struct source_piece *piece_at(const struct source *s, uint64_t offset)
+{
+    size_t low = 0, high = s->piece_count;
+    while (low + 1 < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->pieces[middle].from <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &s->pieces[low];
+}
+
+/* n bytes at `offset` of the file, or of what the pieces make up. */
+static bool read_part(const struct source *s, uint64_t offset, uint8_t *to, size_t n, struct err *e)
+{
+    if (s->pieces == NULL)
+        return read_fully(s->fd, offset, to, n, e);
+    for (const struct source_piece *p = n == 0 ? NULL : piece_at(s, offset); n > 0; p++) {
+        uint64_t skip = offset - p->from, room = p->size - skip;
+        size_t part = n < room ? n : (size_t)room;
+        TRY(read_fully(s->fd, p->at + skip, to, part, e));
+        to += part;
+        offset += part;
+        n -= part;
+    }
+    return true;
+}
+
 bool source_read(const struct source *s, uint64_t offset, void *to, size_t n, struct err *e)
 {
     struct source part;
     TRY(source_slice(s, offset, n, &part, e));
     if (part.fd >= 0)
-        return read_fully(part.fd, part.offset, to, n, e);
+        return read_part(&part, part.offset, to, n, e);
     if (n > 0)
         memcpy(to, part.mem + part.offset, n);
     return true;
@@ -86,7 +125,7 @@ bool source_load(struct arena *a, const struct source *s, uint64_t offset, size_
     uint8_t *to = arena_alloc(a, n);
     if (to == NULL)
         return err_set(e, ERR_FILE_LIMIT, "a part of %zu bytes does not fit in memory", n);
-    TRY(read_fully(part.fd, part.offset, to, n, e));
+    TRY(read_part(&part, part.offset, to, n, e));
     *ret = reader_over(to, n);
     return true;
 }
@@ -111,8 +150,7 @@ bool source_each(const struct source *s, source_each_fn each, void *ctx, struct 
         size_t n = SOURCE_BUFFER - (size_t)((s->offset + done) % SOURCE_BUFFER);
         if (s->size - done < n)
             n = (size_t)(s->size - done);
-        ok = read_fully(s->fd, s->offset + done, buffer, n, e) &&
-             each(ctx, reader_over(buffer, n), e);
+        ok = read_part(s, s->offset + done, buffer, n, e) && each(ctx, reader_over(buffer, n), e);
         done += n;
     }
     free(buffer);
@@ -199,6 +237,17 @@ bool sink_patch(struct sink *k, uint64_t offset, const void *data, size_t n, str
         return true;
     writer_patch(k->mem, (size_t)(k->base + offset), data, n);
     return writer_ok(k->mem, e);
+}
+
+bool sink_cut(struct sink *k, uint64_t used, struct err *e)
+{
+    if (used > k->used || k->tee != NULL)
+        return err_set(e, ERR_INTERNAL, "output of %llu bytes cut at %llu",
+                       (unsigned long long)k->used, (unsigned long long)used);
+    if (k->fd < 0 && k->mem != NULL)
+        k->mem->len = (size_t)(k->base + used);
+    k->used = used;
+    return true;
 }
 
 struct source sink_view(const struct sink *k)

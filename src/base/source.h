@@ -4,13 +4,20 @@
 #include "base/arena.h"
 #include "base/writer.h"
 
+/* A part of a scattered source: `size` bytes at `at` of the file are the bytes at `from` of it. */
+struct source_piece {
+    uint64_t from, at, size;
+};
 /* A byte range of an input: an open file (read with pread, so sources may share a descriptor and
- * threads may share a source) or memory. Slices only shrink. The descriptor is borrowed. */
+ * threads may share a source), pieces of one, or memory. Slices only shrink. The descriptor and
+ * the pieces are borrowed. */
 struct source {
     int fd;             /* -1: memory */
     const uint8_t *mem; /* when fd is -1 */
-    uint64_t offset;    /* of this range in the file */
+    uint64_t offset;    /* of this range in the file, or in what the pieces make up */
     uint64_t size;
+    const struct source_piece *pieces; /* NULL: not scattered; only with a file */
+    size_t piece_count;
 };
 
 enum { SOURCE_BUFFER = 256 * 1024 };
@@ -19,6 +26,8 @@ enum { SOURCE_BUFFER = 256 * 1024 };
 MUST_CHECK bool source_file(int fd, struct source *ret, struct err *e);
 struct source source_range(int fd, uint64_t offset, uint64_t size);
 struct source source_memory(struct reader bytes);
+/* What the pieces of a file make up: they follow each other without gaps, the first from 0. */
+struct source source_scattered(int fd, const struct source_piece *pieces, size_t count);
 /* False with ERR_FILE_TRUNCATED when the range is not inside. */
 MUST_CHECK bool source_slice(const struct source *s, uint64_t offset, uint64_t size,
                              struct source *ret, struct err *e);
@@ -59,6 +68,8 @@ MUST_CHECK bool sink_source(struct sink *k, const struct source *s, struct err *
 /* Overwrites bytes appended before. */
 MUST_CHECK bool sink_patch(struct sink *k, uint64_t offset, const void *data, size_t n,
                            struct err *e);
+/* Takes back all but the first `used` bytes; not for sinks with a tee. */
+MUST_CHECK bool sink_cut(struct sink *k, uint64_t used, struct err *e);
 /* What was appended so far, to be read back; stays valid while the sink's memory does. */
 struct source sink_view(const struct sink *k);
 #endif
