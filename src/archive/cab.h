@@ -50,6 +50,12 @@ MUST_CHECK bool cab_open(struct arena *a, const struct source *in, struct budget
                          struct cab **ret, struct err *e);
 /* The expanded bytes of a file. Any number of threads. */
 MUST_CHECK bool cab_extract(const struct cab *c, size_t index, struct sink *out, struct err *e);
+/* The same of several files, outs[i] for indexes[i]: each folder is decoded once. */
+MUST_CHECK bool cab_extract_many(const struct cab *c, const size_t *indexes, size_t count,
+                                 struct sink *outs, struct err *e);
+/* All expanded bytes of a folder, in order. */
+MUST_CHECK bool cab_expand_folder(const struct cab *c, const struct cab_folder *f,
+                                  source_each_fn each, void *ctx, struct err *e);
 
 struct cab_change {
     size_t index;
@@ -57,7 +63,7 @@ struct cab_change {
 };
 /* The cabinet with other contents, changes sorted by index. Folders without a change are copied,
  * the others are stored as before or compressed by MSZIP. A signature is left out; its room in the
- * header stays. The same input gives the same bytes. */
+ * header stays. Goes behind what `out` holds already. The same input gives the same bytes. */
 MUST_CHECK bool cab_repack(const struct cab *c, const struct cab_change *changes, size_t count,
                            struct sink *out, struct err *e);
 /* Header, reserve and folder table of this cabinet when it carries a signature of that many

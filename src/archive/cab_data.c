@@ -126,6 +126,12 @@ bool cab_expand(const struct cab *c, const struct cab_folder *f, uint64_t from, 
     return true;
 }
 
+bool cab_expand_folder(const struct cab *c, const struct cab_folder *f, source_each_fn each,
+                       void *ctx, struct err *e)
+{
+    return cab_expand(c, f, 0, f->size, each, ctx, e);
+}
+
 static bool to_sink(void *ctx, struct reader piece, struct err *e)
 {
     return sink_reader(ctx, piece, e);
@@ -138,4 +144,81 @@ bool cab_extract(const struct cab *c, size_t index, struct sink *out, struct err
     if (c->budget != NULL)
         TRY(budget_bytes(c->budget, x->size, 0, f->end - f->data, e));
     return cab_expand(c, f, x->offset, (uint64_t)x->offset + x->size, to_sink, out, e);
+}
+
+/* --- several files ---------------------------------------------------------------------------- */
+/* A wanted file: where it is in its folder, and where it goes. */
+struct wanted {
+    uint64_t from, to;
+    struct sink *out;
+};
+struct delivery {
+    const struct wanted *list; /* ascending by place */
+    size_t left;
+    uint64_t at; /* of the next piece */
+};
+
+static bool deliver(void *ctx, struct reader piece, struct err *e)
+{
+    struct delivery *d = ctx;
+    while (piece.left > 0 && d->left > 0) {
+        const struct wanted *w = d->list;
+        uint64_t skip = w->from > d->at ? w->from - d->at : 0;
+        struct reader part;
+        if (skip >= piece.left) {
+            d->at += piece.left;
+            return true;
+        }
+        TRY(reader_skip(&piece, (size_t)skip));
+        d->at += skip;
+        size_t n = w->to - d->at < piece.left ? (size_t)(w->to - d->at) : piece.left;
+        TRY(reader_take(&piece, n, &part) && sink_reader(w->out, part, e));
+        d->at += n;
+        if (d->at == w->to) {
+            d->list++;
+            d->left--;
+        }
+    }
+    d->at += piece.left;
+    return true;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct wanted *x = a, *y = b;
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+static bool extract_folder(const struct cab *c, const struct cab_folder *f, struct wanted *list,
+                           size_t count, struct err *e)
+{
+    if (count == 0)
+        return true;
+    qsort(list, count, sizeof *list, by_place);
+    struct delivery d = {.list = list, .left = count, .at = list[0].from};
+    TRY(cab_expand(c, f, list[0].from, list[count - 1].to, deliver, &d, e));
+    return d.left == 0 || err_set(e, ERR_INTERNAL, "%zu files were not delivered", d.left);
+}
+
+bool cab_extract_many(const struct cab *c, const size_t *indexes, size_t count, struct sink *outs,
+                      struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(count * sizeof(struct wanted) + 4096);
+    struct wanted *list = a == NULL ? NULL : ARENA_ARRAY(a, count + 1, struct wanted);
+    if (list == NULL)
+        return arena_err(e);
+    for (size_t folder = 0; folder < c->folder_count; folder++) {
+        const struct cab_folder *f = &c->folders[folder];
+        size_t n = 0;
+        for (size_t i = 0; i < count; i++) {
+            const struct cab_file *x = &c->files[indexes[i]];
+            if (x->folder != folder || x->size == 0)
+                continue;
+            if (c->budget != NULL)
+                TRY(budget_bytes(c->budget, x->size, 0, f->end - f->data, e));
+            list[n++] = (struct wanted){x->offset, (uint64_t)x->offset + x->size, &outs[i]};
+        }
+        TRY(extract_folder(c, f, list, n, e));
+    }
+    return true;
 }

@@ -157,6 +157,7 @@ struct repack {
     const struct cab_change *changes;
     size_t change_count;
     struct sink *out;
+    uint64_t start;            /* where in `out` the cabinet begins */
     uint32_t *sizes, *offsets; /* of the files, by index */
 };
 
@@ -239,7 +240,7 @@ static bool folder_changes(const struct repack *r, const struct cab_folder *f)
 static bool put_folder_data(const struct repack *r, const struct cab_folder *f,
                             struct writer *table, struct err *e)
 {
-    uint64_t at = r->out->used;
+    uint64_t at = r->out->used - r->start;
     uint16_t blocks = f->blocks, kind = f->kind;
     if (folder_changes(r, f)) {
         kind = (kind & 15) == CAB_STORED ? kind : CAB_MSZIP;
@@ -313,25 +314,23 @@ bool cab_repack(const struct cab *c, const struct cab_change *changes, size_t co
 {
     CLEANUP(writer_done) struct writer front;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(c->file_count * 8 + 4096);
-    struct repack r = {.c = c, .changes = changes, .change_count = count, .out = out};
-    const uint64_t start = out->used;
+    struct repack r = {
+        .c = c, .changes = changes, .change_count = count, .out = out, .start = out->used};
     writer_init(&front, 16 << 20);
     r.sizes = a == NULL ? NULL : ARENA_ARRAY(a, c->file_count, uint32_t);
     r.offsets = a == NULL ? NULL : ARENA_ARRAY(a, c->file_count, uint32_t);
     if (r.sizes == NULL || r.offsets == NULL)
         return arena_err(e);
-    if (start != 0)
-        return err_set(e, ERR_INTERNAL, "cabinet into a sink that is not empty");
     TRY(lay_out(&r, e) && sink_zeros(out, c->names, e) && put_names(&r, e));
     TRY(put_front(c, &front, 0, e));
     for (size_t i = 0; i < c->folder_count; i++)
         TRY(put_folder_data(&r, &c->folders[i], &front, e));
-    if (out->used > UINT32_MAX)
+    const uint64_t end = out->used - r.start;
+    if (end > UINT32_MAX)
         return err_user(e, ERR_FILE_LIMIT, "With its signed files the cabinet passes 4 GiB.");
-    const uint64_t end = out->used;
     const uint8_t bytes[4] = {(uint8_t)end, (uint8_t)(end >> 8), (uint8_t)(end >> 16),
                               (uint8_t)(end >> 24)};
     writer_patch(&front, 8, bytes, sizeof bytes);
     TRY(writer_ok(&front, e));
-    return sink_patch(out, 0, front.data, front.len, e);
+    return sink_patch(out, r.start, front.data, front.len, e);
 }

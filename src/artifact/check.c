@@ -13,6 +13,7 @@ struct named {
 /* The counterpart of a part in the output. */
 struct seen {
     struct source out;
+    bool extracted;              /* `out` is there, with the others of its container */
     struct container *container; /* when something inside has changed */
     struct named *names;         /* of the container, sorted */
 };
@@ -134,6 +135,30 @@ static bool check_entries(struct arena *a, const struct part *p, const struct co
     return true;
 }
 
+/* The parts inside that have changed, when the format decodes them together. */
+static bool fetch_together(struct check *c, const struct part *p, const struct seen *x,
+                           struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(p->child_count * 512 + 65536);
+    size_t *indexes = a == NULL ? NULL : ARENA_ARRAY(a, p->child_count + 1, size_t);
+    struct source *contents = a == NULL ? NULL : ARENA_ARRAY(a, p->child_count + 1, struct source);
+    size_t n = 0;
+    if (indexes == NULL || contents == NULL)
+        return arena_err(e);
+    for (size_t i = 0; i < p->child_count; i++)
+        if (part_changes(p->children[i]))
+            TRY(find_entry(x, p->children[i]->entry, &indexes[n++], e));
+    TRY(parts_extract(c->w, a, x->container, indexes, n, contents, e));
+    n = 0;
+    for (size_t i = 0; i < p->child_count; i++)
+        if (part_changes(p->children[i])) {
+            struct seen *child = &c->seen[p->children[i]->number];
+            child->out = contents[n++];
+            child->extracted = true;
+        }
+    return true;
+}
+
 static bool check_container(struct check *c, struct arena *a, const struct part *p, struct seen *x,
                             struct err *e)
 {
@@ -148,7 +173,8 @@ static bool check_container(struct check *c, struct arena *a, const struct part 
     TRY(p->format->open(a, &x->out, &c->w->budget, &x->container, e));
     TRY(sort_names(a, x->container, &x->names, e));
     TRY(check_entries(a, p, before, x, e));
-    return p->format->compare(before, x->container, changed, e);
+    TRY(p->format->compare(before, x->container, changed, e));
+    return p->format->extract_many == NULL || fetch_together(c, p, x, e);
 }
 
 /* Whether `compare` has to look: entries changed, or a container was signed whose format has no
@@ -305,6 +331,8 @@ static bool check_new_file(struct check *c, struct arena *a, const struct part *
 
 static bool fetch_output(struct check *c, const struct part *p, struct seen *x, struct err *e)
 {
+    if (x->extracted)
+        return true;
     x->out = p->in;
     if (p->parent == NULL || !part_changes(p))
         return true;

@@ -86,6 +86,25 @@ bool part_extract(struct workspace *w, const struct container *c, size_t index, 
     return true;
 }
 
+bool parts_extract(struct workspace *w, struct arena *a, const struct container *c,
+                   const size_t *indexes, size_t count, struct source *ret, struct err *e)
+{
+    struct sink *outs = ARENA_ARRAY(a, count + 1, struct sink);
+    if (outs == NULL)
+        return arena_err(e);
+    if (c->format->extract_many == NULL) {
+        for (size_t i = 0; i < count; i++)
+            TRY(part_extract(w, c, indexes[i], &ret[i], e));
+        return true;
+    }
+    for (size_t i = 0; i < count; i++)
+        TRY(scratch_take(&w->scratch, c->entries[indexes[i]].size, &outs[i], e));
+    TRY(c->format->extract_many(c, indexes, count, outs, e));
+    for (size_t i = 0; i < count; i++)
+        ret[i] = scratch_close(&w->scratch, &outs[i]);
+    return true;
+}
+
 static const char *last_name(const char *path)
 {
     const char *name = path;
@@ -194,6 +213,22 @@ static bool add_child(struct arena *a, struct part *p, const struct claim *c, st
     return true;
 }
 
+static bool extract_children(struct workspace *w, struct arena *a, struct part *p, struct err *e)
+{
+    size_t *indexes = ARENA_ARRAY(a, p->child_count + 1, size_t);
+    struct source *contents = ARENA_ARRAY(a, p->child_count + 1, struct source);
+    if (indexes == NULL || contents == NULL)
+        return arena_err(e);
+    for (size_t i = 0; i < p->child_count; i++)
+        indexes[i] = p->children[i]->index;
+    TRY(parts_extract(w, a, p->container, indexes, p->child_count, contents, e));
+    for (size_t i = 0; i < p->child_count; i++) {
+        p->children[i]->in = contents[i];
+        p->children[i]->extracted = true;
+    }
+    return true;
+}
+
 static bool open_container(struct workspace *w, struct arena *a, struct part *p, struct refusal *r)
 {
     struct xml_position at = p->typed_match->at;
@@ -210,6 +245,8 @@ static bool open_container(struct workspace *w, struct arena *a, struct part *p,
         return arena_err(&r->err);
     for (size_t i = 0; i < count; i++)
         TRY(add_child(a, p, &claims[i], &r->err));
+    if (p->format->extract_many != NULL && !extract_children(w, work, p, &r->err))
+        return refusal_at(r, p->path, at.line, at.column);
     return true;
 }
 
@@ -218,7 +255,8 @@ static bool build_part(void *ctx, size_t index, unsigned lane, struct refusal *r
     struct builder *b = ctx;
     struct part *p = b->tree->parts[b->from + index];
     struct arena *a = b->w->arenas[lane];
-    if (p->parent != NULL && !part_extract(b->w, p->parent->container, p->index, &p->in, &r->err))
+    if (p->parent != NULL && !p->extracted &&
+        !part_extract(b->w, p->parent->container, p->index, &p->in, &r->err))
         return refusal_at(r, p->path, 0, 0);
     if (b->digests) {
         struct digest_value sha256;

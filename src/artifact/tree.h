@@ -57,6 +57,7 @@ struct part {
     const struct configuration_match *typed_match, *file_match;
     const struct format *format; /* of the typed element; NULL when there is only `file` */
     struct source in;
+    bool extracted;              /* `in` is there, with the others of its container */
     struct container *container; /* NULL: nothing inside is asked for */
     struct part **children;      /* by entry path, case folded: the canonical order */
     size_t child_count;
@@ -91,4 +92,8 @@ char *part_output_path(struct arena *a, const struct part *p, const struct step 
 /* Extracts an entry to scratch. */
 MUST_CHECK bool part_extract(struct workspace *w, const struct container *c, size_t index,
                              struct source *ret, struct err *e);
+/* Several entries to ret[i], decoded together where the format can. The arena is for work only. */
+MUST_CHECK bool parts_extract(struct workspace *w, struct arena *a, const struct container *c,
+                              const size_t *indexes, size_t count, struct source *ret,
+                              struct err *e);
 #endif

@@ -70,7 +70,9 @@
 #define ERR_TABLE_FORMATS(E) \
     E(ERR_PE,              422, "pe.malformed",         "The program file is malformed.") \
     E(ERR_NUPKG,           422, "nupkg.malformed",      "The NuGet package is malformed.") \
-    E(ERR_APPX,            422, "appx.malformed",       "The app package is malformed.")
+    E(ERR_APPX,            422, "appx.malformed",       "The app package is malformed.") \
+    E(ERR_MSI,             422, "msi.malformed",        "The database of the installer file is malformed.") \
+    E(ERR_MSI_EXTERNAL,    422, "msi.external_file",    "A file of the installer lies outside of the installer file.")
 #define ERR_TABLE_CONFIGURATION(E) \
     E(ERR_CONFIGURATION_NAME,    400, "configuration.unknown_name", "The artifact configuration has an unknown element or attribute.") \
     E(ERR_CONFIGURATION_PLACE,   400, "configuration.wrong_place",  "The artifact configuration has something where it is not allowed.") \

@@ -64,8 +64,24 @@ static bool read_trust(struct verify *v, struct err *e)
 static bool verify_file(struct verify *v, struct arena *a, const struct source *in,
                         const char *name, const char *path, uint32_t depth, struct err *e);
 
+/* What lies outside of the file, or cannot be read, is told and not judged. */
+static bool fetch_entry(struct verify *v, const struct container *c, size_t index,
+                        const char *inner, struct source *ret, bool *ret_there, struct err *e)
+{
+    struct err missing = {0};
+    *ret_there = part_extract(&v->workspace, c, index, ret, &missing);
+    if (*ret_there)
+        return true;
+    if (missing.code == ERR_MSI_EXTERNAL || missing.code == ERR_CAB_SET)
+        return report_note(&v->report, inner, missing.user, e);
+    *e = missing;
+    return false;
+}
+
+/* together: the entry where it was extracted with all others; NULL: it was not. */
 static bool verify_entry(struct verify *v, const struct container *c, size_t index,
-                         const char *path, uint32_t depth, struct err *e)
+                         const struct source *together, const char *path, uint32_t depth,
+                         struct err *e)
 {
     const char *entry = c->entries[index].path;
     const char *inner = arena_format(v->cli->arena, "%s » %s", path, entry);
@@ -74,10 +90,35 @@ static bool verify_entry(struct verify *v, const struct container *c, size_t ind
         return arena_err(e);
     uint64_t mark = atomic_load(&v->workspace.scratch.used);
     struct source in;
-    TRY(part_extract(&v->workspace, c, index, &in, e));
-    bool ok = verify_file(v, a, &in, offline_name(entry), inner, depth, e);
+    bool there = together != NULL;
+    if (there)
+        in = *together;
+    else
+        TRY(fetch_entry(v, c, index, inner, &in, &there, e));
+    bool ok = !there || verify_file(v, a, &in, offline_name(entry), inner, depth, e);
     atomic_store(&v->workspace.scratch.used, mark);
     return ok;
+}
+
+/* All entries at once, for formats that decode them together; *ret NULL: one by one. */
+static bool extract_together(struct verify *v, struct arena *a, const struct container *c,
+                             struct source **ret, struct err *e)
+{
+    size_t *indexes = ARENA_ARRAY(a, c->count + 1, size_t);
+    struct source *list = ARENA_ARRAY(a, c->count + 1, struct source);
+    struct err closed = {0};
+    *ret = NULL;
+    if (indexes == NULL || list == NULL)
+        return arena_err(e);
+    for (size_t i = 0; i < c->count; i++)
+        indexes[i] = i;
+    if (c->format->extract_many == NULL)
+        return true;
+    if (parts_extract(&v->workspace, a, c, indexes, c->count, list, &closed))
+        *ret = list;
+    else if (err_is_ours(&closed))
+        *e = closed;
+    return e->code == ERR_NONE;
 }
 
 /* What cannot be opened here is told, not judged: no plan says that it has to be a container. */
@@ -94,10 +135,14 @@ static bool verify_inside(struct verify *v, struct arena *a, const struct format
         }
         return report_note(&v->report, path, closed.user, e);
     }
-    for (size_t i = 0; i < c->count; i++)
+    uint64_t mark = atomic_load(&v->workspace.scratch.used);
+    struct source *together;
+    bool ok = extract_together(v, a, c, &together, e);
+    for (size_t i = 0; ok && i < c->count; i++)
         if (!c->entries[i].folder)
-            TRY(verify_entry(v, c, i, path, depth + 1, e));
-    return true;
+            ok = verify_entry(v, c, i, together == NULL ? NULL : &together[i], path, depth + 1, e);
+    atomic_store(&v->workspace.scratch.used, mark);
+    return ok;
 }
 
 /* Signatures are kept until the report is written, so they live in the command's arena. */

@@ -89,6 +89,10 @@ struct format {
                  struct container **ret, struct err *e);
     /* The expanded bytes of an entry, checked (CRC and the like). */
     bool (*extract)(const struct container *c, size_t index, struct sink *out, struct err *e);
+    /* Optional: several entries in any order, outs[i] for indexes[i]. For formats where one at a
+     * time means to decode what stands before it again and again. */
+    bool (*extract_many)(const struct container *c, const size_t *indexes, size_t count,
+                         struct sink *outs, struct err *e);
     /* Optional: the expensive part of putting one changed entry in (compression), for a thread of
      * its own; writes to scratch and leaves what repack needs in change->prepared. */
     bool (*prepare)(const struct container *c, struct arena *a, struct change *change,

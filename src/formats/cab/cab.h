@@ -11,8 +11,6 @@ MUST_CHECK bool cab_digest(const struct cab *c, enum hash hash, struct digest_va
 MUST_CHECK bool cab_sign(const struct sign_job *job, struct err *e);
 MUST_CHECK bool cab_verify(const struct verify_job *job, struct signature **ret, size_t *ret_count,
                            struct err *e);
-MUST_CHECK bool cab_unchanged(struct arena *a, const struct source *before,
-                              const struct source *after, struct err *e);
 /* See `compare` of struct format. */
 MUST_CHECK bool cab_compare(const struct cab *before, const struct cab *after, const bool *changed,
                             struct err *e);

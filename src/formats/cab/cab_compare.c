@@ -52,29 +52,77 @@ static bool digest_of_folder(const struct cab *c, const struct cab_folder *f,
            digest_of_source(HASH_SHA256, &part, ret, e);
 }
 
-static bool digest_of_file(const struct cab *c, size_t index, struct digest_value *ret,
-                           struct err *e)
+/* Digests of the files of a folder that stay, in one pass over it. */
+struct digesting {
+    const struct cab *c;
+    const struct cab_folder *f;
+    const bool *changed;
+    struct digest d;
+    struct digest_value *ret; /* by place in the folder */
+    size_t file;              /* place of the one at work */
+    uint64_t left;            /* bytes of it that are to come */
+};
+
+static bool stays(const struct digesting *x)
 {
-    CLEANUP(digest_done) struct digest d = {0};
-    struct sink k = sink_discard();
-    TRY(digest_begin(&d, HASH_SHA256, e));
-    k.tee = digest_tee;
-    k.tee_ctx = &d;
-    return cab_extract(c, index, &k, e) && digest_end(&d, ret, e);
+    return !x->changed[x->c->order[x->f->first + x->file]];
 }
 
-static bool same_files(const struct cab *before, const struct cab *after,
-                       const struct cab_folder *f, const bool *changed, struct err *e)
+/* Goes on to the next file that is not empty. */
+static bool next_file(struct digesting *x, struct err *e)
 {
-    struct digest_value x, y;
-    for (size_t i = 0; i < f->count; i++) {
-        size_t index = before->order[f->first + i];
-        if (changed[index])
-            continue;
-        TRY(digest_of_file(before, index, &x, e) && digest_of_file(after, index, &y, e));
-        if (!reader_equal(digest_view(&x), digest_view(&y)))
-            return differs(e, "content", before->files[index].path);
+    for (; x->file < x->f->count; x->file++) {
+        x->left = x->c->files[x->c->order[x->f->first + x->file]].size;
+        if (x->left > 0)
+            return !stays(x) || digest_begin(&x->d, HASH_SHA256, e);
     }
+    return true;
+}
+
+static bool digest_piece(void *ctx, struct reader piece, struct err *e)
+{
+    struct digesting *x = ctx;
+    while (piece.left > 0) {
+        size_t n = x->left < piece.left ? (size_t)x->left : piece.left;
+        struct reader part;
+        TRY(reader_take(&piece, n, &part));
+        if (stays(x))
+            digest_add(&x->d, part);
+        x->left -= n;
+        if (x->left > 0)
+            continue;
+        if (stays(x))
+            TRY(digest_end(&x->d, &x->ret[x->file], e));
+        x->file++;
+        TRY(next_file(x, e));
+    }
+    return true;
+}
+
+static bool digest_files(const struct cab *c, const struct cab_folder *f, const bool *changed,
+                         struct digest_value *ret, struct err *e)
+{
+    struct digesting x = {.c = c, .f = f, .changed = changed, .ret = ret};
+    bool ok = next_file(&x, e) && cab_expand_folder(c, f, digest_piece, &x, e);
+    digest_done(&x.d);
+    return ok;
+}
+
+static bool same_files(const struct cab *before, const struct cab *after, size_t folder,
+                       const bool *changed, struct err *e)
+{
+    const struct cab_folder *f = &before->folders[folder];
+    CLEANUP(arena_cleanup)
+    struct arena *a = arena_new(2 * f->count * sizeof(struct digest_value) + 4096);
+    struct digest_value *x = a == NULL ? NULL : ARENA_ARRAY(a, f->count, struct digest_value);
+    struct digest_value *y = a == NULL ? NULL : ARENA_ARRAY(a, f->count, struct digest_value);
+    if (x == NULL || y == NULL)
+        return arena_err(e);
+    TRY(digest_files(before, f, changed, x, e));
+    TRY(digest_files(after, &after->folders[folder], changed, y, e));
+    for (size_t i = 0; i < f->count; i++)
+        if (!reader_equal(digest_view(&x[i]), digest_view(&y[i])))
+            return differs(e, "content", before->files[before->order[f->first + i]].path);
     return true;
 }
 
@@ -92,7 +140,7 @@ static bool compare_folder(const struct cab *before, const struct cab *after, si
     if (any) {
         if (y->kind != x->kind && (old == CAB_STORED || y->kind != CAB_MSZIP))
             return differs(e, "compression", before->files[before->order[x->first]].path);
-        return same_files(before, after, x, changed, e);
+        return same_files(before, after, i, changed, e);
     }
     TRY(digest_of_folder(before, x, &a, e) && digest_of_folder(after, y, &b, e));
     if (x->kind != y->kind || x->blocks != y->blocks ||
@@ -108,12 +156,4 @@ bool cab_compare(const struct cab *before, const struct cab *after, const bool *
     for (size_t i = 0; i < before->folder_count; i++)
         TRY(compare_folder(before, after, i, changed, e));
     return true;
-}
-
-bool cab_unchanged(struct arena *a, const struct source *before, const struct source *after,
-                   struct err *e)
-{
-    struct cab *x, *y;
-    return cab_open(a, before, NULL, &x, e) && cab_open(a, after, NULL, &y, e) &&
-           same_tables(x, y, e);
 }

@@ -42,6 +42,12 @@ static bool extract(const struct container *c, size_t index, struct sink *out, s
     return cab_extract(c->own, index, out, e);
 }
 
+static bool extract_many(const struct container *c, const size_t *indexes, size_t count,
+                         struct sink *outs, struct err *e)
+{
+    return cab_extract_many(c->own, indexes, count, outs, e);
+}
+
 static bool repack(const struct container *c, const struct change *changes, size_t count,
                    struct sink *out, struct err *e)
 {
@@ -70,9 +76,9 @@ const struct format cab_format = {
     .inspect = inspect,
     .sign = cab_sign,
     .verify = cab_verify,
-    .unchanged = cab_unchanged,
     .open = open,
     .extract = extract,
+    .extract_many = extract_many,
     .repack = repack,
     .compare = compare,
 };

@@ -43,6 +43,14 @@ static struct reader sign(struct reader in, const char *const *attributes)
     return testkit_signed(&kit, &cab_format, directive, "a.cab", in, attributes);
 }
 
+static bool compares(const struct source *before, const struct source *after, struct err *e)
+{
+    static const bool unchanged[16];
+    struct cab *x, *y;
+    return cab_open(kit.arena, before, NULL, &x, e) && cab_open(kit.arena, after, NULL, &y, e) &&
+           cab_compare(x, y, unchanged, e);
+}
+
 static void test_cab_sign__with_and_without_reserve(void **state)
 {
     static const char *const hashes[] = {"sha1", "sha256", "sha384", "sha512"};
@@ -57,7 +65,7 @@ static void test_cab_sign__with_and_without_reserve(void **state)
         struct source before = source_memory(in), after = source_memory(out);
         struct err e = {0};
         assert_true(testkit_intact(&kit, &cab_format, "a.cab", out));
-        assert_true(cab_format.unchanged(kit.arena, &before, &after, &e));
+        assert_true(compares(&before, &after, &e));
         if (i / 4 < 2) /* osslsigncode knows a reserve of 20 bytes only */
             assert_true(accepted(out));
         assert_true(reader_equal(sign(out, attributes), out)); /* replaced by itself */
