@@ -15,6 +15,7 @@
     F(powershell) \
     F(wscript) \
     F(cab) \
+    F(msi) \
     F(file)
 /* clang-format on */
 
