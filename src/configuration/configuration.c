@@ -81,7 +81,6 @@ bool configuration_parse_any(struct arena *a, struct reader xml, struct configur
 }
 
 /* --- resolve --------------------------------------------------------------------------------- */
-static const struct xml_position nowhere = {0, 0};
 
 static const char *names_of_parameters(struct arena *a, const struct configuration *c)
 {
@@ -109,18 +108,19 @@ static void take_given(const struct problem_at *to, const struct configuration *
     size_t i = index_of(c, given->name);
     if (i == SIZE_MAX) {
         const char *names = names_of_parameters(a, c);
-        problem_add(to, nowhere, ERR_PARAMETER,
-                    "The artifact configuration has no parameter '%s'.%s Defined: %s.",
-                    problem_excerpt(a, given->name), names_did_you_mean(a, names, given->name),
-                    strlen(names) > 1000 ? "other names" : names_spoken(a, names, false));
+        const char *name = problem_excerpt(a, given->name);
+        problem_add_value(to, name,
+                          "The artifact configuration has no parameter '%s'.%s Defined: %s.", name,
+                          names_did_you_mean(a, names, given->name),
+                          strlen(names) > 1000 ? "other names" : names_spoken(a, names, false));
         return;
     }
     const char *problem = parameter_value_problem(given->value);
     if (values[i].value != NULL)
         problem = "it is given twice.";
     if (problem != NULL)
-        problem_add(to, nowhere, ERR_PARAMETER, "The value of the parameter '%s' is not usable: %s",
-                    given->name, problem);
+        problem_add_value(to, given->name, "The value of the parameter '%s' is not usable: %s",
+                          given->name, problem);
     values[i].value = given->value;
 }
 
@@ -131,8 +131,7 @@ static void take_default(const struct problem_at *to, const struct configuration
     if (value->value == NULL)
         value->value = p->default_value == NULL ? "" : p->default_value;
     if (p->required && value->value[0] == '\0')
-        problem_add(to, p->at, ERR_PARAMETER, "The parameter '%s' is required: give it a value.",
-                    p->name);
+        problem_add_value(to, p->name, "The parameter '%s' is required: give it a value.", p->name);
 }
 
 static bool copy_values(struct arena *a, struct parameter_value *values, size_t count,

@@ -52,6 +52,16 @@ void problem_add(const struct problem_at *to, struct xml_position at, enum err_c
     keep(to, &one);
 }
 
+void problem_add_value(const struct problem_at *to, const char *parameter, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct configuration_problem one = {.code = ERR_PARAMETER, .parameter = parameter};
+    one.text = formatted(to->arena, fmt, ap);
+    va_end(ap);
+    keep(to, &one);
+}
+
 void problem_warn(const struct problem_at *to, struct xml_position at, enum err_code code,
                   const char *fmt, ...)
 {

@@ -10,6 +10,7 @@ struct configuration_problem {
     struct xml_position at; /* line 0: not in the document (a parameter of the request) */
     const char *text;       /* a sentence for the author, without the position */
     const char *quote;      /* the line of the document; "" when not known */
+    const char *parameter;  /* of the request, when its value is the problem; else NULL */
 };
 
 /* Start with {0}. Memory of the configuration's arena. At most PROBLEMS_MAX are kept. */
@@ -31,6 +32,9 @@ void problem_add(const struct problem_at *to, struct xml_position at, enum err_c
                  const char *fmt, ...) PRINTF(4, 5);
 void problem_warn(const struct problem_at *to, struct xml_position at, enum err_code code,
                   const char *fmt, ...) PRINTF(4, 5);
+/* The same about the value that a request gives to a parameter. */
+void problem_add_value(const struct problem_at *to, const char *parameter, const char *fmt, ...)
+    PRINTF(3, 4);
 /* No room for more: stop looking. */
 bool problems_full(const struct configuration_problems *problems);
 /* Into document order. */

@@ -10,8 +10,8 @@
 struct ending {
     struct job_context *context;
     const struct refusal_text *why; /* NULL: canceled */
-    const char *reason;
-    struct reader uses; /* of a grant that was closed */
+    const char *reason;             /* of the cancelation; set in the transaction that ends it */
+    struct reader uses;             /* of a grant that was closed */
     struct reader grant;
 };
 
@@ -37,6 +37,15 @@ static bool append_outcome(struct db_tx *tx, const struct ending *end, const cha
     return event_append(tx, &event, NULL, e);
 }
 
+/* The job's own row is from before somebody canceled it. */
+static bool find_reason(struct db_tx *tx, struct ending *end, struct err *e)
+{
+    struct db_rows row;
+    TRY(tx_one(tx, QUERY_request_for_job, DB_ARGS(DB_TEXT(end->context->request)), &row, e));
+    end->reason = row.count == 1 ? row_text(&row, "reason") : "";
+    return true;
+}
+
 static bool end_request(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct ending *end = ctx;
@@ -46,7 +55,8 @@ static bool end_request(struct db_tx *tx, void *ctx, struct err *e)
     struct db_value id = DB_TEXT(c->request);
     TRY(queue_complete(tx, &c->job, e));
     if (why == NULL)
-        TRY(tx_run(tx, QUERY_request_cancel, DB_ARGS(id, DB_TEXT(end->reason), DB_INT(now)), e));
+        TRY(find_reason(tx, end, e) &&
+            tx_run(tx, QUERY_request_cancel, DB_ARGS(id, DB_TEXT(end->reason), DB_INT(now)), e));
     else
         TRY(tx_run(tx, QUERY_request_fail,
                    DB_ARGS(id, DB_TEXT("ProcessingFailed"), DB_TEXT(why->code), DB_TEXT(why->user),
@@ -123,7 +133,7 @@ bool job_refuse(struct job_context *c, const struct refusal_text *why, struct er
 
 bool job_cancel(struct job_context *c, struct err *e)
 {
-    struct ending end = {.context = c, .reason = row_text(&c->row, "reason")};
+    struct ending end = {.context = c};
     return finish(c, &end, e);
 }
 

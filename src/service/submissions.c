@@ -134,6 +134,26 @@ static size_t count_pairs(struct reader list)
     return n;
 }
 
+/* All of them at once (product-spec 5.2.10), under the name of the first. */
+static bool parameters_err(const struct configuration_problems *problems, struct err *e)
+{
+    CLEANUP(writer_done) struct writer w;
+    const char *name = NULL;
+    writer_init(&w, 256 * 1024);
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct configuration_problem *p = &problems->list[i];
+        writer_format(&w, "%s%s", i == 0 ? "" : " ", p->text);
+        name = name == NULL ? p->parameter : name;
+    }
+    writer_u8(&w, 0);
+    if (w.failed || name == NULL)
+        return false;
+    struct err all = {0};
+    (void)err_set(&all, ERR_PARAMETER, "Parameters.%s", name);
+    *e = (struct err){0};
+    return err_from(e, err_machine_code(ERR_PARAMETER), (const char *)w.data, all.detail);
+}
+
 /* Defaults filled in, unknown names refused: what the worker will use and the page shows. */
 static bool resolve_parameters(struct checked *c, struct err *e)
 {
@@ -155,7 +175,8 @@ static bool resolve_parameters(struct checked *c, struct err *e)
     }
     TRY(configuration_parse(c->arena, row_bytes(&c->version, "xml"), &parsed, &problems, e));
     TRY(configuration_check_key(parsed, certificate_key_kind(&c->certificate), &problems, e));
-    TRY(configuration_resolve(parsed, values, n, &resolved, &problems, e));
+    if (!configuration_resolve(parsed, values, n, &resolved, &problems, e))
+        return e->code == ERR_PARAMETER ? parameters_err(&problems, e) : false;
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 1 << 20);
     for (size_t i = 0; i < parsed->parameter_count; i++) {

@@ -149,7 +149,7 @@ void web_redirect(struct web_call *c, const char *location)
 static void write_problem(struct json *j, const struct err *e)
 {
     int status = err_http_status(e->code);
-    bool field = e->code == ERR_FIELD;
+    bool field = e->code == ERR_FIELD || e->code == ERR_PARAMETER;
     json_open_object(j, NULL);
     json_text(j, "type", "about:blank");
     json_text(j, "title", status == 400 ? "One or more validation errors occurred." : e->user);

@@ -74,7 +74,8 @@ bool submission_from_form(struct web_call *c, struct submission *ret, struct err
     };
     if (timeout[0] != '\0' && !text_u64(reader_text(timeout), &in.cancel_seconds))
         return service_field_err(e, "CancellationTimeoutInSeconds", "A whole number of seconds.");
-    if (artifact == NULL)
+    /* A browser whose user chose nothing sends an empty part without a name. */
+    if (artifact == NULL || (artifact->blob.size == 0 && artifact->file_name[0] == '\0'))
         return service_field_err(e, "Artifact",
                                  "The Artifact field is required: the file to be signed, as a file "
                                  "part of a multipart/form-data body.");

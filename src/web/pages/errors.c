@@ -60,6 +60,21 @@ static const char *title_of(int status)
     }
 }
 
+/* A form that was refused before anybody read it is returned to; else the dashboard is the start.
+ */
+static void add_way_back(struct sheet *s, const struct web_call *c)
+{
+    bool ignored;
+    struct web_call page = *c;
+    page.method = "GET";
+    bool form = strcmp(c->method, "POST") == 0 && route_find(&page, &ignored) != NULL;
+    view_text(s->root, "back", form ? c->path : "/");
+    view_text(s->root, "backName",
+              form            ? "Back to the form"
+              : c->by_session ? "To the dashboard"
+                              : "To the sign-in page");
+}
+
 void page_error(struct web_call *c, const struct err *e)
 {
     struct err broken = {0};
@@ -75,8 +90,7 @@ void page_error(struct web_call *c, const struct err *e)
     struct sheet s = sheet_new(c, "", title_of(status), title_of(status));
     view_text(s.root, "sentence", e->user);
     view_text(s.root, "code", err_machine_code(e->code));
-    view_text(s.root, "back", "/");
-    view_text(s.root, "backName", c->by_session ? "To the dashboard" : "To the sign-in page");
+    add_way_back(&s, c);
     if (status == 503 || status == 429)
         web_add_header(c, "Retry-After", "10");
     if (!sheet_send(&s, PAGE_ERROR, (unsigned)status, &broken))

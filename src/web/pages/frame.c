@@ -117,7 +117,7 @@ const char *page_time(struct arena *a, int64_t wall_ms)
 {
     char iso[25];
     clock_iso(wall_ms, iso);
-    const char *text = arena_format(a, "%.10s %.5s UTC", iso, iso + 11);
+    const char *text = arena_format(a, "%.10s %.5s", iso, iso + 11);
     return text == NULL ? "" : text;
 }
 

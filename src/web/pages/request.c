@@ -151,10 +151,8 @@ bool page_request(struct web_call *c, struct err *e)
     struct sheet s = sheet_new(c, "/requests", title, v->file_name);
     sheet_crumb(&s, "/requests", "Signing requests");
     sheet_script(&s, assets[ASSET_COPY_JS].url);
-    if (!v->final) {
+    if (!v->final)
         sheet_script(&s, assets[ASSET_LIVE_JS].url);
-        view_text(s.frame, "refresh", "5");
-    }
     add_facts(&s, v);
     add_error(&s, v);
     add_steps(&s, v);

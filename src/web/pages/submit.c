@@ -85,6 +85,9 @@ static bool add_parameters(struct sheet *s, struct form *f, int64_t version, str
         view_text(v, "name", p->name);
         view_bool(v, "required", p->required);
         view_text(v, "value", typed[0] != '\0' ? typed : p->default_value);
+        if (field != NULL && f->problem != NULL && f->problem->code == ERR_PARAMETER &&
+            text_equal_ascii_fold(f->problem->detail, field))
+            view_text(v, "error", "See the message above.");
     }
     return true;
 }

@@ -12,8 +12,10 @@ struct file {
     const char *path, *directive, *before, *after, *output, *algorithm, *stamp;
     int64_t line, slots;
 };
+enum progress { PLANNED, GIVEN_UP, RELEASED };
 struct files {
     struct arena *arena;
+    enum progress progress;
     struct file *list;
     size_t count, all;
 };
@@ -113,7 +115,14 @@ static void close_folders(struct view *tree, size_t n)
         view_bool(view_item(tree), "close", true);
 }
 
-static void add_node(struct view *tree, const char *name, const struct file *f)
+/* [verified only, signed] by how far the request is. */
+static const char *const words[][2] = {
+    {"to be verified", "to be signed"},
+    {"not verified", "not signed"},
+    {"verified", "signed"},
+};
+
+static void add_node(struct view *tree, const char *name, const struct file *f, enum progress how)
 {
     struct view *n = view_item(tree);
     view_bool(n, "file", true);
@@ -126,9 +135,8 @@ static void add_node(struct view *tree, const char *name, const struct file *f)
     view_text(n, "algorithm", f->algorithm);
     view_text(n, "stamp", f->stamp);
     view_number(n, "line", f->line);
-    bool is_signed = f->after != NULL && f->after[0] != '\0';
-    view_text(n, "tone", is_signed ? "ok" : "neu");
-    view_text(n, "what", f->slots == 0 ? "verified" : is_signed ? "signed" : "to be signed");
+    view_text(n, "tone", how == RELEASED ? "ok" : "neu");
+    view_text(n, "what", words[how][f->slots != 0]);
 }
 
 static void add_tree(struct view *tree, const struct files *f)
@@ -147,7 +155,7 @@ static void add_tree(struct view *tree, const struct files *f)
             view_text(folder, "name", parts[depth]);
             open[depth] = parts[depth];
         }
-        add_node(tree, parts[n - 1], &f->list[i]);
+        add_node(tree, parts[n - 1], &f->list[i], f->progress);
     }
     close_folders(tree, depth);
 }
@@ -163,7 +171,8 @@ bool tree_add(struct sheet *s, const struct request_view *v, struct err *e)
         view_text(s->root, "treeNote", "You may not see the files of this request.");
         return true;
     }
-    if (v->receipt.left > 0) {
+    f.progress = v->receipt.left > 0 ? RELEASED : v->final ? GIVEN_UP : PLANNED;
+    if (f.progress == RELEASED) {
         TRY(from_receipt(&f, v->receipt, e));
     } else {
         TRY(request_plan(s->call->service, v, a, &plan, e));
