@@ -18,8 +18,12 @@ static void add_details(struct web_call *c, struct view *event, struct reader de
         root = json_loadb((const char *)detail.at, detail.left, 0, &problem);
     json_object_foreach(root, key, value)
     {
-        struct view *d = view_item(list);
         const char *text = json_string_value(value);
+        if (strcmp(key, "actorName") == 0 && text != NULL) {
+            view_text(event, "name", arena_text(c->arena, reader_text(text)));
+            continue;
+        }
+        struct view *d = view_item(list);
         view_text(d, "name", arena_text(c->arena, reader_text(key)));
         view_text(d, "value", text == NULL ? "" : text);
     }

@@ -36,6 +36,11 @@ static bool add_members(struct sheet *s, struct view *to, const char *name, cons
     return true;
 }
 
+static const char *mode_words(const char *mode)
+{
+    return strcmp(mode, "ifConfigured") == 0 ? "when a server is set" : mode;
+}
+
 static bool add_policies(struct sheet *s, const char *project, struct err *e)
 {
     struct db_rows rows;
@@ -44,14 +49,15 @@ static bool add_policies(struct sheet *s, const char *project, struct err *e)
     struct view *list = view_list(s->root, "policies");
     while (rows_next(&rows)) {
         struct view *p = view_item(list);
-        view_text(p, "slug", row_text(&rows, "slug"));
+        bool alike = strcmp(row_text(&rows, "slug"), row_text(&rows, "name")) == 0;
+        view_text(p, "slug", alike ? "" : row_text(&rows, "slug"));
         view_text(p, "name", row_text(&rows, "name"));
         view_text(p, "purpose", row_text(&rows, "purpose"));
         view_text(p, "purposeTone", purpose_tone(row_text(&rows, "purpose")));
         view_text(p, "status", row_text(&rows, "status"));
         view_text(p, "certificate", row_text(&rows, "certificate_slug"));
-        view_text(p, "timestampMode", row_text(&rows, "timestamp_mode"));
-        view_text(p, "scanMode", row_text(&rows, "scan_mode"));
+        view_text(p, "timestampMode", mode_words(row_text(&rows, "timestamp_mode")));
+        view_text(p, "scanMode", mode_words(row_text(&rows, "scan_mode")));
         TRY(add_members(s, p, "submitters", row_text(&rows, "id"), "submitter", e));
     }
     return true;

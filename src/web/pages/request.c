@@ -19,7 +19,8 @@ static void add_facts(struct sheet *s, const struct request_view *v)
     view_text(root, "description", v->description);
     view_text(root, "projectSlug", v->project_slug);
     view_text(root, "projectName", v->project_name);
-    view_text(root, "policySlug", v->policy_slug);
+    view_text(root, "policySlug",
+              strcmp(v->policy_slug, v->policy_name) == 0 ? "" : v->policy_slug);
     view_text(root, "policyName", v->policy_name);
     view_text(root, "configurationSlug", v->configuration_slug);
     view_text(root, "configurationName", v->configuration_name);

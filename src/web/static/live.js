@@ -34,7 +34,8 @@ async function ask() {
                 const state = await answer.json();
                 show(state);
                 if (state.final) {
-                    setTimeout(() => location.reload(), 300);
+                    // Without the notice of the form that led here.
+                    setTimeout(() => location.replace(location.pathname), 300);
                     return;
                 }
             }
