@@ -11,12 +11,13 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests/lib"))
-from person import PASSWORD  # noqa: E402
-from service import Service  # noqa: E402
+from person import PASSWORD, Person  # noqa: E402
+from service import RAW, Service, small_zip  # noqa: E402
 
 PROGRAMS = os.environ["CHANCERY_BIN"]
 OUT = os.path.join(os.environ["CHANCERY_BUILD"], "browser")
@@ -76,7 +77,7 @@ def acme():
         return f.read()
 
 
-def document():
+def acme_document():
     def policy(slug, timestamp="none", certificate="test"):
         return {"slug": slug, "purpose": "Test", "certificate": certificate, "submitters": ["user:ana@example.org", "ci:ci"], "timestamp": timestamp}
     return {"apiVersion": "chancery/v1",
@@ -94,20 +95,64 @@ def document():
                          {"slug": "empty", "name": "Empty project"}]}
 
 
+SCRIPT, IMAGE = "<script>pwned=1</script>", "\"><img src=x onerror=pwned=1>"
+PAYLOADS = {
+    "organization": "Org " + SCRIPT, "admin": "Ana'\"><svg onload=pwned=1>", "user": "Bo " + IMAGE, "ci": "ci </title>" + SCRIPT,
+    "certificate": "Cert ' onmouseover='pwned=1' x='", "subject": "CN <b>bold</b>", "project": "Project " + IMAGE,
+    "project description": "javascript:pwned=1//</p>" + SCRIPT, "policy": "policy <b>{{7*7}}${7*7}</b>", "configuration": "x&lt;script&gt;`" + SCRIPT,
+    "token": "tok </td>" + SCRIPT, "description": "</textarea></title>" + SCRIPT + IMAGE + "'", "parameter": "<b onclick=pwned=1>p</b>",
+    "parameter in a list": "' autofocus onfocus=pwned=1 '", "file name": "<img src=x onerror=pwned=1>.zip", "reason": "because </dd>" + SCRIPT,
+    "file in an archive": "<img src=y onerror=pwned=1>.txt",
+}
+TWO_PARAMETERS = RAW.replace("<zip-file>", '<parameters><parameter name="one"/><parameter name="two"/></parameters><zip-file>')
+
+
+def hostile_document():
+    p = PAYLOADS
+    return {"apiVersion": "chancery/v1",
+            "certificates": [{"slug": "test", "name": p["certificate"], "purpose": "Test", "key": "ec-p256", "description": p["project description"],
+                              "subject": {"CN": p["subject"], "O": "Acme GmbH", "C": "DE"}}],
+            "ciUsers": [{"name": p["ci"], "role": "RegularUser", "tokens": [{"name": "main"}]}],
+            "users": [{"email": "ana@example.org", "name": p["admin"]}, {"email": "bo@example.org", "name": p["user"]}],
+            "projects": [{"slug": "acme", "name": p["project"], "description": p["project description"],
+                          "readers": ["user:bo@example.org"], "configurators": ["ci:" + p["ci"]],
+                          "artifactConfigurations": [{"slug": "c", "name": p["configuration"], "default": True, "xml": TWO_PARAMETERS}],
+                          "signingPolicies": [{"slug": "p", "name": p["policy"], "purpose": "Test", "certificate": "test", "timestamp": "none",
+                                               "submitters": ["user:ana@example.org", "ci:" + p["ci"]]}]}]}
+
+
+def hostile_facts(place):
+    """Requests of all kinds with hostile texts in them, and the pages that show them."""
+    s, p = place.s, PAYLOADS
+    Person(s.url).set_password(place.setup)
+    pages = ["/", "/requests", "/projects", "/projects/acme", "/projects/acme/configurations/c", "/certificates", "/certificates/test", "/users",
+             "/audit", "/me", "/requests/new"]
+    named = {"ProjectSlug": "acme", "SigningPolicySlug": "p", "Description": p["description"], "parameters.one": p["parameter"],
+             "parameters.two": p["parameter in a list"]}
+    good = s.submit(p["file name"], small_zip((p["file in an archive"], "b.txt")), fields=named)
+    assert s.wait_final(good) == "Completed", s.status(good)
+    gone = s.submit("reason.zip", small_zip(), fields=named)
+    s.call("POST", s.api("SigningRequests/%s/Cancel" % gone), b"reason=" + urllib.parse.quote(p["reason"]).encode(),
+           {"Content-Type": "application/x-www-form-urlencoded"})
+    s.wait_final(gone)
+    pages += ["/requests/" + good, "/requests/" + gone]
+    return {"payloads": p, "pages": pages, "nasty": place.file(p["file name"], b"no archive")}
+
+
 class Place:
     """A service and the files that a person at a browser has at hand."""
 
-    def __init__(self, name):
+    def __init__(self, name, document, organization="Acme GmbH"):
         self.name, self.tsa = name, SilentTsa()
         self.s = s = Service(PROGRAMS)
-        out = subprocess.run([s.program("chancery"), "init", "--json", "--data", s.data, "--organization", "Acme GmbH",
+        out = subprocess.run([s.program("chancery"), "init", "--json", "--data", s.data, "--organization", organization,
                               "--admin-email", "ana@example.org"], check=True, capture_output=True)
         made = json.loads(out.stdout)
         s.organization, s.admin = made["organizationId"], made["adminToken"]
         self.setup = "/setup?code=" + made["setupUrl"].split("code=")[1]
         with open(os.path.join(s.data, "chancery.conf"), "a") as f:
             f.write("max_upload_bytes = 2MiB\ntsa = %s\ntsa_timeout = 3s\n" % self.tsa.url)
-        s.token = s.task({"task": "apply", "dryRun": False, "document": document()})["tokens"][0]["value"]
+        s.token = s.task({"task": "apply", "dryRun": False, "document": document})["tokens"][0]["value"]
         s.start()
 
     def file(self, name, data):
@@ -150,12 +195,15 @@ class Place:
 
 
 def main():
+    only = sys.argv[1:]  # names of places, for whoever works on one
     node, chromium = prepare()
     shutil.rmtree(OUT, ignore_errors=True)
     os.makedirs(OUT)
     counts = []
     for name, js in (("script", True), ("plain", False)):
-        place = Place(name)
+        if only and name not in only:
+            continue
+        place = Place(name, acme_document())
         with place.s:
             counts.append(place.run(node, chromium, "walk.mjs", {"js": js}))
             if counts[-1][1] == 0:
@@ -164,6 +212,10 @@ def main():
                 counts.append(place.run(node, chromium, "looks.mjs"))
             elif counts[-1][1]:
                 print(place.s.log()[-3000:])
+    if not only or "hostile" in only:
+        place = Place("hostile", hostile_document(), PAYLOADS["organization"])
+        with place.s:
+            counts.append(place.run(node, chromium, "inert.mjs", hostile_facts(place)))
     passed, failed = sum(c[0] for c in counts), sum(c[1] for c in counts)
     print("%d passed, %d failed, 0 skipped" % (passed, failed))
     return 1 if failed else 0

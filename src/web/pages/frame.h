@@ -20,7 +20,8 @@ MUST_CHECK bool sheet_send(struct sheet *s, enum page which, unsigned status, st
 /* Whether the caller is a script that wants JSON. */
 bool page_wants_json(struct web_call *c);
 
-/* {iso, text}; and the text alone ("2026-11-22 00:31": the foot of every page says that times are UTC), in the arena. */
+/* {iso, text}; and the text alone ("2026-11-22 00:31": the foot of every page says that times are
+ * UTC), in the arena. */
 void view_time(struct view *object, const char *name, int64_t wall_ms);
 const char *page_time(struct arena *a, int64_t wall_ms);
 const char *page_iso(struct arena *a, int64_t wall_ms);
