@@ -112,7 +112,7 @@ static bool folder_name(const struct reading *x, size_t row, const char **ret, s
 /* From the folder up to a root, whose own name says where things are installed from. */
 static bool folder_path(const struct reading *x, size_t row, const char **ret, struct err *e)
 {
-    const char *path = "", *name;
+    const char *path = "", *name = NULL;
     for (size_t depth = 0;; depth++) {
         uint32_t parent;
         TRY(msi_cell_text(&x->p->database, &x->folders.table, row, x->folder_parent, &parent, e));
