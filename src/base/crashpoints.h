@@ -42,10 +42,18 @@ enum crashpoint { CRASHPOINTS(C) CRASH__COUNT };
 
 #ifdef CHANCERY_FAULTS
 /* "D12:before", "D12:after" or "D12:before:3" (the third time): this process kills itself there
- * with SIGKILL. False when the text names no row. */
+ * with SIGKILL. "D12:fail:3:2": the third and the fourth time the step fails, as on a full disk.
+ * False when the text names no row. */
 bool crashpoint_arm(const char *text);
 void crash_before(enum crashpoint at);
 void crash_after(enum crashpoint at);
+bool crash_fails(enum crashpoint at); /* with errno set; ask once each time */
+/* What follows the name: ":before", ":after" or ":fail", and which time. */
+struct crash_when {
+    enum { CRASH_NEVER, CRASH_BEFORE, CRASH_AFTER, CRASH_FAILS } what;
+    long nth, times;
+};
+bool crash_when_read(const char *text, struct crash_when *ret);
 #else
 static inline void crash_before(enum crashpoint at)
 {
@@ -54,6 +62,11 @@ static inline void crash_before(enum crashpoint at)
 static inline void crash_after(enum crashpoint at)
 {
     (void)at;
+}
+static inline bool crash_fails(enum crashpoint at)
+{
+    (void)at;
+    return false;
 }
 #endif
 const char *crashpoint_name(enum crashpoint at);

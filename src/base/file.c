@@ -110,7 +110,7 @@ bool file_read_now(int fd, void *to, size_t n, size_t *ret_n, bool *ret_end, str
 bool file_sync(int fd, enum crashpoint at, struct err *e)
 {
     crash_before(at);
-    if (fault_now() || fdatasync(fd) != 0)
+    if (crash_fails(at) || fault_now() || fdatasync(fd) != 0)
         return err_errno(e, "fdatasync");
     crash_after(at);
     return true;
@@ -119,7 +119,7 @@ bool file_sync(int fd, enum crashpoint at, struct err *e)
 bool file_sync_folder(int fd, enum crashpoint at, struct err *e)
 {
     crash_before(at);
-    if (fault_now() || fsync(fd) != 0)
+    if (crash_fails(at) || fault_now() || fsync(fd) != 0)
         return err_errno(e, "fsync");
     crash_after(at);
     return true;

@@ -2,9 +2,12 @@
 #define _GNU_SOURCE
 #include "ipc/channel.h"
 #include "base/clock.h"
+#include "base/crashpoints.h"
 #include "base/fault.h"
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,6 +40,52 @@ void channel_close(struct channel *c)
     c->fd = -1;
 }
 
+/* Every message is a place to die at, for tests: a worker has no durable steps of its own. */
+#ifdef CHANCERY_FAULTS
+static int crash_type = -1;
+static struct crash_when crash_when;
+static atomic_long crash_seen;
+
+bool channel_crash_arm(const char *text)
+{
+    for (int i = 0; i < MSG__COUNT; i++) {
+        size_t n = strlen(message_name((enum message_type)i));
+        if (strncmp(text, message_name((enum message_type)i), n) != 0 || text[n] != ':')
+            continue;
+        crash_type = i;
+        return crash_when_read(text + n, &crash_when);
+    }
+    return false;
+}
+
+static bool is_time(enum message_type type, unsigned what)
+{
+    if ((int)type != crash_type || crash_when.what != what)
+        return false;
+    long now = atomic_fetch_add(&crash_seen, 1) + 1;
+    return now >= crash_when.nth && now < crash_when.nth + crash_when.times;
+}
+
+bool channel_refuses(enum message_type type)
+{
+    return is_time(type, CRASH_FAILS);
+}
+
+static void message_crash(enum message_type type, unsigned what)
+{
+    if (is_time(type, what))
+        (void)kill(getpid(), SIGKILL);
+}
+#else
+enum { CRASH_BEFORE, CRASH_AFTER };
+
+static void message_crash(enum message_type type, unsigned what)
+{
+    (void)type;
+    (void)what;
+}
+#endif
+
 union control {
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof(int) * MESSAGE_FDS)];
@@ -68,9 +117,11 @@ static bool send_packet(struct channel *c, enum message_type type, struct reader
     if (fd_count > 0)
         attach_fds(&h, &control, fds, fd_count);
     ssize_t sent;
+    message_crash(type, CRASH_BEFORE);
     do
         sent = fault_now() ? (errno = EPIPE, -1) : sendmsg(c->fd, &h, MSG_NOSIGNAL | flags);
     while (sent < 0 && errno == EINTR);
+    message_crash(type, CRASH_AFTER);
     if (sent == (ssize_t)(sizeof head + body.left))
         return true;
     int number = errno;
@@ -151,6 +202,7 @@ static bool take_packet(struct channel *c, struct message *m, struct err *e)
         return err_set(e, ERR_IPC_MESSAGE, "%s from %s", "not allowed", role_name(c->peer));
     m->type = (enum message_type)type;
     m->body = all;
+    message_crash(m->type, CRASH_AFTER);
     return true;
 }
 

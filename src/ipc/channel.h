@@ -41,6 +41,20 @@ void message_done(struct message *m);
 MUST_CHECK bool channel_hello(struct channel *c, struct message *m, struct err *e);
 const char *channel_build_id(void);
 
+#ifdef CHANCERY_FAULTS
+/* "ASK_SIGN:before:2": this process kills itself with SIGKILL before it sends the second one;
+ * "after": after it has sent or received it. False when the text names no message. */
+bool channel_crash_arm(const char *text);
+/* "KEY_SIGN:fail:2": the receiver shall refuse the second one. */
+bool channel_refuses(enum message_type type);
+#else
+static inline bool channel_refuses(enum message_type type)
+{
+    (void)type;
+    return false;
+}
+#endif
+
 /* channel_send_X(c, &(struct msg_X){...}, fds, n, e) for every row; X_read with the error set. */
 #define M(name, from, to, max_fds)                                                                 \
     MUST_CHECK bool channel_send_##name(struct channel *c, const struct msg_##name *m,             \

@@ -322,6 +322,9 @@ static bool sync_steps(int fd, uint64_t steps, struct err *e)
     for (unsigned i = 0; i < CRASH__COUNT; i++)
         if ((steps >> i & 1) != 0)
             crash_before((enum crashpoint)i);
+    for (unsigned i = 0; i < CRASH__COUNT; i++)
+        if ((steps >> i & 1) != 0 && crash_fails((enum crashpoint)i))
+            return err_errno(e, crashpoint_name((enum crashpoint)i));
     TRY(file_sync(fd, last, e));
     for (unsigned i = 0; i < CRASH__COUNT; i++)
         if ((steps >> i & 1) != 0)

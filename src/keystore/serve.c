@@ -186,56 +186,60 @@ static bool take(struct serve *s, const struct message *m, struct answer *a, str
 #define REQUEST(name)                                                                              \
     struct msg_##name r;                                                                           \
     TRY(message_as_##name(m, &r, e));                                                              \
-    a->call = r.call
+    a->call = r.call;                                                                              \
+    if (channel_refuses(m->type)) {                                                                \
+        a->refused = !err_set(&a->e, ERR_KEY_FROZEN, "by a test");                                 \
+        return true;                                                                               \
+    }
     switch ((int)m->type) {
     case MSG_KEY_ASK: {
-        REQUEST(KEY_ASK);
+        REQUEST(KEY_ASK)
         return true;
     }
     case MSG_KEY_LOG: {
-        REQUEST(KEY_LOG);
+        REQUEST(KEY_LOG)
         a->refused = !keystore_log(k, at, &r, &a->e);
         return true;
     }
     case MSG_KEY_NEW: {
         struct held_key *held = NULL;
-        REQUEST(KEY_NEW);
+        REQUEST(KEY_NEW)
         a->refused = !keystore_new_key(k, at, &r, &held, &a->e);
         a->held = held;
         return true;
     }
     case MSG_KEY_DROP: {
-        REQUEST(KEY_DROP);
+        REQUEST(KEY_DROP)
         a->refused = !keystore_drop_key(k, at, r.key, &a->e);
         return true;
     }
     case MSG_KEY_PIN: {
-        REQUEST(KEY_PIN);
+        REQUEST(KEY_PIN)
         a->refused = !keystore_pin(k, at, &r, &a->pin, &a->e);
         return true;
     }
     case MSG_KEY_FREEZE: {
-        REQUEST(KEY_FREEZE);
+        REQUEST(KEY_FREEZE)
         a->refused = !keystore_freeze(k, at, r.key, &a->e);
         return true;
     }
     case MSG_KEY_GRANT: {
-        REQUEST(KEY_GRANT);
+        REQUEST(KEY_GRANT)
         a->refused = !keystore_grant(k, at, &r, &a->e);
         return true;
     }
     case MSG_KEY_SIGN: {
-        REQUEST(KEY_SIGN);
+        REQUEST(KEY_SIGN)
         a->refused = !keystore_sign(k, at, &r, &a->order, &a->e);
         return true;
     }
     case MSG_KEY_HASH: {
-        REQUEST(KEY_HASH);
+        REQUEST(KEY_HASH)
         a->refused = !keystore_hash(k, at, &r, &a->order, &a->e);
         return true;
     }
     case MSG_KEY_CLOSE: {
-        REQUEST(KEY_CLOSE);
+        REQUEST(KEY_CLOSE)
         a->from = r.from;
         a->refused = !keystore_close(k, at, r.grant, &a->grant, &a->e);
         return true;

@@ -51,7 +51,8 @@ static bool take_argument(struct child *c, const char *text, struct err *e)
     if ((value = argument(text, "--memory")) != NULL && c->self == ROLE_WORKER)
         return text_u64(reader_text(value), &c->want.memory) || err_set(e, ERR_USAGE, "%s", text);
 #ifdef CHANCERY_FAULTS
-    if ((value = argument(text, "--crash")) != NULL && crashpoint_arm(value))
+    if ((value = argument(text, "--crash")) != NULL &&
+        (crashpoint_arm(value) || channel_crash_arm(value)))
         return true;
 #endif
     return err_user(e, ERR_USAGE,

@@ -53,12 +53,12 @@ static void limit_sends(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
 }
 
-static const char *crash_argument(struct supervisor *s, const struct process *p, char to[64])
+static const char *crash_argument(struct supervisor *s, const char *who, char to[64])
 {
-    size_t n = strlen(role_name(p->role));
+    size_t n = strlen(who);
     for (size_t i = 0; i < CRASHES_MOST; i++) {
         const char *crash = s->crashes[i];
-        if (crash == NULL || strncmp(crash, role_name(p->role), n) != 0 || crash[n] != ':')
+        if (crash == NULL || strncmp(crash, who, n) != 0 || crash[n] != ':')
             continue;
         (void)snprintf(to, 64, "--crash=%s", crash + n + 1);
         s->crashes[i] = NULL; /* the restarted process must get past it */
@@ -121,7 +121,7 @@ static bool start(struct supervisor *s, struct process *p, struct err *e)
     int ends[2];
     char crash[64];
     struct msg_HELLO hello = {.build = reader_text(channel_build_id())};
-    const char *arguments[] = {crash_argument(s, p, crash), NULL};
+    const char *arguments[] = {crash_argument(s, role_name(p->role), crash), NULL};
     TRY(channel_pair(ends, e));
     bool ok = launch(p->path, arguments, ends[1], &p->pid, e);
     file_close(&ends[1]);
@@ -248,13 +248,14 @@ static bool spawn_worker(struct supervisor *s, uint64_t job, int fd, struct err 
     for (size_t i = 0; i < WORKERS_MOST && w == NULL; i++)
         if (s->workers[i].pid == 0)
             w = &s->workers[i];
-    char level[32], memory[40], uid[32], gid[32];
+    char level[32], memory[40], uid[32], gid[32], name[32], crash[64];
     (void)snprintf(level, sizeof level, "--level=%d", s->level);
     (void)snprintf(memory, sizeof memory, "--memory=%llu",
                    (unsigned long long)settings_number(&s->settings, SET_job_memory));
     (void)snprintf(uid, sizeof uid, "--uid=%u", s->worker_uid);
     (void)snprintf(gid, sizeof gid, "--gid=%u", s->worker_gid);
-    const char *arguments[] = {level, memory, uid, gid, NULL};
+    (void)snprintf(name, sizeof name, "worker.%u", ++s->workers_started);
+    const char *arguments[] = {level, memory, uid, gid, crash_argument(s, name, crash), NULL};
     struct err why = {0};
     if (w == NULL || !launch(s->worker_path, arguments, fd, &w->pid, &why)) {
         log_err(LOG_ERROR, "chancery-worker", "not started", &why);
@@ -364,6 +365,21 @@ static void drain(struct supervisor *s, struct process *p)
     channel_close(&p->channel);
 }
 
+/* Trouble of the machine that somebody may be mending right now: a full disk, no memory. */
+static bool may_pass(const struct err *e)
+{
+    return e->code == ERR_STORAGE_FULL || e->code == ERR_NO_MEMORY || e->code == ERR_DB_AWAY;
+}
+
+/* A refusal with a reason is final for the two that hold the truth; a crash may pass. */
+static bool is_final(const struct process *p)
+{
+    bool vital = p->role == ROLE_CORE || p->role == ROLE_KEY, said = p->failure.code != ERR_NONE;
+    if (!p->ever_up)
+        return true;
+    return vital && (said ? !may_pass(&p->failure) : p->failures >= GIVE_UP);
+}
+
 static bool ended(struct supervisor *s, struct process *p, int status, struct err *e)
 {
     char how[64];
@@ -385,14 +401,11 @@ static bool ended(struct supervisor *s, struct process *p, int status, struct er
     }
     p->failures++;
     if (p->failure.code != ERR_NONE)
-        log_err(LOG_ERROR, p->program, "cannot start", &p->failure);
+        log_err(LOG_ERROR, p->program, was_up ? "cannot go on" : "cannot start", &p->failure);
     else
         log_line(LOG_ERROR, p->program, "%s: %s", was_up ? "crashed" : "ended before it was ready",
                  how);
-    /* A refusal with a reason is final for the two that hold the truth; a crash may pass. */
-    bool vital = p->role == ROLE_CORE || p->role == ROLE_KEY;
-    if (!p->ever_up || (vital && p->failure.code != ERR_NONE) ||
-        (vital && p->failures >= GIVE_UP)) {
+    if (is_final(p)) {
         if (p->failure.code != ERR_NONE) {
             *e = p->failure;
             return false;
@@ -408,6 +421,14 @@ static bool ended(struct supervisor *s, struct process *p, int status, struct er
     return true;
 }
 
+static void note_worker(const struct supervisor *s, const struct worker *w, int status)
+{
+    char how[64];
+    describe_end(status, how);
+    if (status != 0 && !s->stopping)
+        log_line(LOG_WARNING, "chancery-worker", "job %llu: %s", (unsigned long long)w->job, how);
+}
+
 bool processes_reap(struct supervisor *s, struct err *e)
 {
     int status;
@@ -416,6 +437,7 @@ bool processes_reap(struct supervisor *s, struct err *e)
         for (size_t i = 0; i < WORKERS_MOST; i++)
             if (s->workers[i].pid == pid) {
                 uint64_t job = s->workers[i].job;
+                note_worker(s, &s->workers[i], status);
                 s->workers[i] = (struct worker){0};
                 TRY(report_end(s, job, status, e));
             }

@@ -10,7 +10,7 @@
 #include "sandbox/sandbox.h"
 
 /* What the files of the supervisor share. */
-enum { PROCESSES = 4, WORKERS_MOST = 256, CRASHES_MOST = 8, DRAIN_SECONDS = 30, GRACE_MS = 2000 };
+enum { PROCESSES = 4, WORKERS_MOST = 256, CRASHES_MOST = 64, DRAIN_SECONDS = 30, GRACE_MS = 2000 };
 
 enum process_state { PROCESS_DOWN, PROCESS_STARTING, PROCESS_UP };
 struct process {
@@ -50,7 +50,8 @@ struct supervisor {
     bool task;       /* one task by core and key, then the end */
     int task_status; /* what core ended with */
     int64_t stop_due;
-    const char *crashes[CRASHES_MOST]; /* "key:D12:before", used once */
+    const char *crashes[CRASHES_MOST]; /* "key:D12:before", used once; "worker.2:JOB:after" */
+    unsigned workers_started;
 };
 
 /* processes.c: starts, restarts, links and reaps the children of s. False ends the service. */

@@ -217,6 +217,8 @@ static bool show_log(struct service *s, struct showing *p, enum crashpoint at, s
     bool ok = call_ask(&call, MSG_KEY_LOG, writer_view(&w), MSG_KEY_LOGGED, e);
     if (ok && !msg_KEY_LOGGED_read(writer_view(&call.answer), &logged))
         ok = err_set(e, ERR_IPC_MESSAGE, "KEY_LOGGED");
+    if (ok) /* accepted there, whether or not the head can be stored here */
+        s->authority->size = p->size;
     ok = ok && keep_head(s, logged.head, at, e);
     call_end(&call);
     return ok;
@@ -233,7 +235,6 @@ bool authority_open(struct service *s, struct err *e)
     ok = ok && db_read(s->db, latest_head, &p.head, e) && db_read(s->db, read_proofs, &p, e) &&
          show_log(s, &p, CRASH_S01, e);
     if (ok) {
-        a->size = p.size;
         a->open = true;
         (void)pthread_cond_broadcast(&a->opened);
     }
@@ -439,8 +440,6 @@ bool authority_seal(struct service *s, struct err *e)
     TRY(enter(s->authority, e));
     showing_init(&p, UINT64_MAX, s->authority->size);
     bool ok = db_read(s->db, read_proofs, &p, e) && show_log(s, &p, CRASH_D19, e);
-    if (ok)
-        s->authority->size = p.size;
     leave(s->authority);
     showing_done(&p);
     return ok;

@@ -212,6 +212,9 @@ static bool commit(struct conn *c, const struct waiter *group, struct err *e)
     for (int i = 0; i < CRASH__COUNT; i++)
         if (seen[i])
             crash_before((enum crashpoint)i);
+    for (int i = 0; i < CRASH__COUNT; i++)
+        if (seen[i] && crash_fails((enum crashpoint)i))
+            return err_errno(e, crashpoint_name((enum crashpoint)i));
     TRY(c->with->commit(c, e));
     for (int i = 0; i < CRASH__COUNT; i++)
         if (seen[i])
