@@ -245,20 +245,30 @@ static bool list_signatures(struct arena *a, const struct format *f, const struc
     return f->verify(&job, ret, ret_count, e);
 }
 
+static size_t slots_of(const struct part *p, const struct format *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->step_count; i++)
+        n += embeds(&p->steps[i]) && p->steps[i].format == f ? p->steps[i].slots : 0;
+    return n;
+}
+
 /* Signatures of one format that the unsigned file does not have, in the order of the file, are
- * those of the slots, in the order of the plan. */
+ * those of the slots, in the order of the plan. Signed again by the same key, a new one may equal
+ * an old one: so many may be old as there are more than planned. */
 static bool check_embedded(struct check *c, struct arena *a, const struct part *p,
                            const struct seen *x, const struct format *f, const uint8_t sha256[32],
                            struct err *e)
 {
     struct signature *all = NULL, *old = NULL;
-    size_t count = 0, old_count = 0, at = 0;
+    size_t count = 0, old_count = 0, at = 0, planned = slots_of(p, f);
     TRY(list_signatures(a, f, p, &x->out, &all, &count, e));
     TRY(list_signatures(a, f, p, &p->in, &old, &old_count, e));
+    size_t kept = count > planned ? count - planned : 0;
     for (size_t i = 0; i < p->step_count; i++) {
         const struct step *s = &p->steps[i];
         for (uint32_t k = 0; embeds(s) && s->format == f && k < s->slots; k++) {
-            while (at < count && is_old(&all[at], old, old_count))
+            for (; at < count && kept > 0 && is_old(&all[at], old, old_count); kept--)
                 at++;
             if (at == count)
                 return err_user(e, ERR_VERIFY_MISSING,
