@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "artifact/examine.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include <stdio.h>
 #include <string.h>
@@ -200,12 +201,37 @@ static bool add_steps(struct arena *a, struct part *p, const struct configuratio
     return true;
 }
 
-/* What is embedded already must hold; whether the signer is trusted is judged where roots are. */
-static bool run_verify(struct arena *a, const struct part *p, const struct step *s, struct err *e)
+/* Whom the plan names: the people who approve see who vouches for the file. */
+static bool note_signer(struct arena *a, struct step *s, const struct signature *x, struct err *e)
+{
+    enum { FACTS = 4 };
+    struct certificate c;
+    char stamped[25] = "";
+    struct attribute *list = ARENA_ARRAY(a, FACTS, struct attribute);
+    if (list == NULL)
+        return arena_err(e);
+    TRY(certificate_parse(a, x->certificates[0], &c, e));
+    if (x->stamped)
+        clock_iso(x->stamp_time * 1000, stamped);
+    const char *when = arena_format(a, "%s", stamped);
+    if (when == NULL)
+        return arena_err(e);
+    list[0] = (struct attribute){"signer", c.subject_text};
+    list[1] = (struct attribute){"signer-issuer", c.issuer_text};
+    list[2] = (struct attribute){"time-stamp", when};
+    list[3] = (struct attribute){"revocation", "not checked"};
+    s->facts = (struct attributes){list, FACTS};
+    return true;
+}
+
+/* The first signature must hold and be by somebody who is trusted here; others may be there. */
+static bool run_verify(struct arena *a, const struct judging *judging, const struct part *p,
+                       struct step *s, struct err *e)
 {
     struct verify_job job = {.arena = a, .in = &p->in, .file_name = p->name};
     struct signature *found = NULL;
     size_t count = 0;
+    struct err why = {0};
     TRY(s->format->verify(&job, &found, &count, e));
     if (count == 0)
         return err_user(e, ERR_SIGNATURE, "\"%.200s\" has no embedded signature, but %s wants one.",
@@ -213,20 +239,35 @@ static bool run_verify(struct arena *a, const struct part *p, const struct step 
     if (!found[0].intact)
         return err_user(e, ERR_SIGNATURE, "The signature in \"%.160s\" is not valid: %.200s",
                         p->name, found[0].problem != NULL ? found[0].problem : "");
-    return true;
+    if (judging->roots == NULL)
+        return err_user(e, ERR_UNTRUSTED,
+                        "The signature in \"%.160s\" is intact, but nobody has said whose "
+                        "signatures count here: the operator of the server names root "
+                        "certificates by the setting trusted_roots (chancery sign: by --ca).",
+                        p->name);
+    if (signature_judge(a, &found[0], judging, &why))
+        return note_signer(a, s, &found[0], e);
+    if (err_is_ours(&why)) {
+        *e = why;
+        return false;
+    }
+    return err_user(e, ERR_UNTRUSTED,
+                    "The signature in \"%.160s\" is intact, but not trusted: %.400s", p->name,
+                    why.user);
 }
 
-static bool run_verifies(struct arena *a, const struct part *p, struct refusal *r)
+static bool run_verifies(struct arena *a, const struct judging *judging, struct part *p,
+                         struct refusal *r)
 {
     for (size_t i = 0; i < p->step_count; i++) {
-        const struct step *s = &p->steps[i];
-        if ((s->can & DIRECTIVE_VERIFY) != 0 && !run_verify(a, p, s, &r->err))
+        struct step *s = &p->steps[i];
+        if ((s->can & DIRECTIVE_VERIFY) != 0 && !run_verify(a, judging, p, s, &r->err))
             return refusal_at(r, p->path, s->directive->at.line, s->directive->at.column);
     }
     return true;
 }
 
-bool examine_part(struct arena *a, struct part *p, struct refusal *r)
+bool examine_part(struct arena *a, const struct judging *judging, struct part *p, struct refusal *r)
 {
     size_t steps = 0;
     if (p->typed != NULL) {
@@ -246,5 +287,5 @@ bool examine_part(struct arena *a, struct part *p, struct refusal *r)
         return arena_err(&r->err);
     TRY(add_steps(a, p, p->typed, r));
     TRY(add_steps(a, p, p->file, r));
-    return run_verifies(a, p, r);
+    return run_verifies(a, judging, p, r);
 }

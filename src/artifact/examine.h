@@ -5,7 +5,8 @@
 
 /* The checks on one matched file that need its bytes. p->in and its elements are set; fills in
  * format, facts and steps. `a` lives as long as the job. */
-MUST_CHECK bool examine_part(struct arena *a, struct part *p, struct refusal *r);
+MUST_CHECK bool examine_part(struct arena *a, const struct judging *judging, struct part *p,
+                             struct refusal *r);
 
 /* The format that a file has by its content, or by its extension where it has no magic number;
  * NULL: none that is built. */

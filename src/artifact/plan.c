@@ -52,6 +52,7 @@ static bool write_step(void *ctx, struct part *p, struct step *s, struct err *e)
     writer_init(&facts, SIZE_MAX);
     write_pairs(&attributes, &s->attributes);
     write_pairs(&facts, &p->facts);
+    write_pairs(&facts, &s->facts);
     const char *output = "";
     if ((s->can & DIRECTIVE_NEW_FILE) != 0 && (output = part_output_path(pw->arena, p, s)) == NULL)
         return arena_err(e);

@@ -17,11 +17,13 @@ struct job {
     uint64_t number;
     enum job_kind kind;
     const char *name;
-    int input, scratch, plan, configuration_fd, output;
+    int input, scratch, plan, configuration_fd, output, roots;
     struct configuration *configuration;
     struct reader *chain;
     size_t chain_count;
     bool stamps;
+    uint8_t roots_sha256[32];
+    struct root_store *store;
     uint64_t output_limit;
     struct workspace_limits limits;
     struct signing signing;
@@ -39,6 +41,8 @@ static void job_free(struct job *j)
     file_close(&j->plan);
     file_close(&j->configuration_fd);
     file_close(&j->output);
+    file_close(&j->roots);
+    root_store_free(j->store);
     workspace_done(&j->workspace);
     message_done(&j->message);
     arena_free(j->arena);
@@ -92,9 +96,13 @@ static bool take_options(struct job *j, struct reader list, struct err *e)
 {
     while (list.left > 0) {
         struct record_PAIR p;
-        if (!record_PAIR_next(&list, &p) || !reader_equal_text(p.name, "stamps"))
+        if (!record_PAIR_next(&list, &p))
             return err_set(e, ERR_IPC_MESSAGE, "options");
-        j->stamps = reader_equal_text(p.value, "yes");
+        if (reader_equal_text(p.name, "stamps"))
+            j->stamps = reader_equal_text(p.value, "yes");
+        else if (!reader_equal_text(p.name, "roots") ||
+                 !text_unhex(p.value, j->roots_sha256, sizeof j->roots_sha256))
+            return err_set(e, ERR_IPC_MESSAGE, "options");
     }
     return true;
 }
@@ -184,7 +192,8 @@ static bool take_fds(struct job *j, struct err *e)
     j->scratch = message_take_fd(&j->message, 1);
     j->plan = message_take_fd(&j->message, 2);
     j->configuration_fd = message_take_fd(&j->message, 3);
-    j->output = message_take_fd(&j->message, 4);
+    j->output = j->kind == JOB_INSPECT ? -1 : message_take_fd(&j->message, 4);
+    j->roots = message_take_fd(&j->message, j->kind == JOB_INSPECT ? 4 : 5);
     if (j->input < 0 || j->scratch < 0 || j->plan < 0 || j->configuration_fd < 0 ||
         (j->kind != JOB_INSPECT && j->output < 0))
         return err_set(e, ERR_IPC_MESSAGE, "a descriptor is missing");
@@ -219,6 +228,31 @@ static bool take_job(struct job *j, struct parameter_value **ret_values, size_t 
 
 /* --- running it ------------------------------------------------------------------------------- */
 
+static bool load_roots(struct job *j, struct err *e)
+{
+    enum { BYTES = 16 * 1024 * 1024 };
+    struct reader file, *list;
+    struct digest_value v;
+    size_t count = 0;
+    if (j->roots < 0)
+        return true;
+    TRY(file_read_fd(j->roots, BYTES, j->arena, &file, e));
+    TRY(digest_of(HASH_SHA256, file, &v, e));
+    if (!reader_equal(digest_view(&v), reader_over(j->roots_sha256, sizeof j->roots_sha256)))
+        return err_set(e, ERR_IPC_MESSAGE, "other roots than the job names");
+    if ((list = ARENA_ARRAY(j->arena, BUNDLE_MAX, struct reader)) == NULL)
+        return arena_err(e);
+    while (file.left > 0) {
+        struct record_CERTIFICATE c;
+        if (count == BUNDLE_MAX || !record_CERTIFICATE_next(&file, &c))
+            return err_set(e, ERR_IPC_MESSAGE, "roots");
+        list[count++] = c.der;
+    }
+    TRY(root_store_new(list, count, &j->store, e));
+    j->workspace.judging = (struct judging){j->store, j->signing.time};
+    return true;
+}
+
 static bool prepare(struct job *j, struct pool *pool, const struct parameter_value *values,
                     size_t count, struct refusal *r)
 {
@@ -227,6 +261,7 @@ static bool prepare(struct job *j, struct pool *pool, const struct parameter_val
     struct configuration *parsed = NULL;
     struct configuration_problems problems = {0};
     TRY(workspace_init(&j->workspace, pool, j->scratch, &j->limits, e));
+    TRY(load_roots(j, e));
     TRY(file_read_fd(j->configuration_fd, CONFIGURATION_MAX_BYTES, j->arena, &xml, e));
     TRY(configuration_parse(j->arena, xml, &parsed, &problems, e));
     TRY(configuration_resolve(parsed, values, count, &j->configuration, &problems, e));
@@ -332,6 +367,7 @@ bool runner_run(struct channel *core, struct pool *pool, struct err *e)
                     .plan = -1,
                     .configuration_fd = -1,
                     .output = -1,
+                    .roots = -1,
                     .output_limit = UINT64_MAX / 2,
                     .limits = workspace_default_limits()};
     struct parameter_value *values = NULL;

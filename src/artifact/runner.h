@@ -7,9 +7,9 @@
 /* One job of a worker, from JOB to JOB_DONE or JOB_REFUSED (rows of ipc/messages.h).
  *
  * Names of the PAIRs of a JOB. options: "stamps" = "yes" | "no" (time stamps wherever a directive
- * takes one). limits, each a decimal number, each may be left out: "entries", "expanded_bytes",
- * "nesting", "ratio", "scratch_bytes", "output_bytes", "memory". parameters: those of the artifact
- * configuration.
+ * takes one), "roots" (SHA-256, hexadecimal, of the last descriptor). limits, each a decimal
+ * number, each may be left out: "entries", "expanded_bytes", "nesting", "ratio", "scratch_bytes",
+ * "output_bytes", "memory". parameters: those of the artifact configuration.
  *
  * inspect  writes the plan; JOB_DONE.size is its length
  * sign     builds the plan again, refuses when it is another one, signs, writes the output

@@ -264,7 +264,7 @@ static bool build_part(void *ctx, size_t index, unsigned lane, struct refusal *r
             !reader_copy(&(struct reader){sha256.bytes, sha256.len}, p->sha256, sizeof p->sha256))
             return refusal_at(r, p->path, 0, 0);
     }
-    TRY(examine_part(a, p, r));
+    TRY(examine_part(a, &b->w->judging, p, r));
     return p->typed == NULL || p->typed->child_count == 0 || open_container(b->w, a, p, r);
 }
 

@@ -4,6 +4,7 @@
 #include "artifact/pool.h"
 #include "artifact/scratch.h"
 #include "configuration/configuration.h"
+#include "crypto/judge.h"
 #include "formats/format.h"
 
 /* What a job works with. Lanes are the threads of the pool; each has an arena that lives as long
@@ -12,7 +13,8 @@ struct workspace {
     struct pool *pool; /* borrowed */
     struct scratch scratch;
     struct budget budget;
-    struct arena **arenas; /* by lane */
+    struct arena **arenas;  /* by lane */
+    struct judging judging; /* borrowed: whom verify directives trust; nobody unless it is set */
 };
 
 struct workspace_limits {
@@ -38,9 +40,10 @@ struct step {
     const struct configuration_directive *directive;
     const struct format *format; /* whose directive it is */
     struct attributes attributes;
-    unsigned can;         /* DIRECTIVE_* */
-    uint32_t slot, slots; /* slot is set by the plan */
-    const char *output;   /* DIRECTIVE_NEW_FILE: name of the new file, without folders */
+    unsigned can;            /* DIRECTIVE_* */
+    uint32_t slot, slots;    /* slot is set by the plan */
+    const char *output;      /* DIRECTIVE_NEW_FILE: name of the new file, without folders */
+    struct attributes facts; /* DIRECTIVE_VERIFY: whose signature it found, for the plan */
 };
 
 /* One file of the artifact that the configuration matches. */

@@ -22,6 +22,7 @@
 #define ERR_TABLE_CRYPTO(E) \
     E(ERR_CRYPTO,          500, "crypto.failed",        "A cryptographic operation failed.") \
     E(ERR_DER,             422, "der.invalid",          "A DER structure in the file is not valid.") \
+    E(ERR_UNTRUSTED,       422, "signature.untrusted",  "The signature is not by somebody who is trusted here.") \
     E(ERR_SIGNATURE,       422, "signature.invalid",    "The signature is not valid.") \
     E(ERR_CERTIFICATE,     422, "certificate.invalid",  "The certificate is not usable.") \
     E(ERR_KEY,             400, "key.invalid",          "The private key is not usable.") \
@@ -95,7 +96,7 @@
     E(ERR_NOTHING_TO_SIGN, 422, "artifact.nothing_to_sign", "Nothing in the artifact is to be signed.") \
     E(ERR_PLAN_DIFFERS,    500, "artifact.plan_differs", "The artifact does not give the plan that was decided on. Nothing was signed.") \
     E(ERR_REPLAY_DIFFERS,  500, "artifact.replay_differs", "A repeated run asked for something else than the first one.") \
-    E(ERR_STAMP,           502, "timestamp.failed",     "No time-stamp server gave a usable time stamp.") \
+    E(ERR_STAMP,           502, "timestamp.failed",     "No time-stamp server gave a usable time stamp. Nothing was released. Submit again later; the operator of this server sees in the detail what went wrong.") \
     E(ERR_VERIFY_MISSING,  500, "verify.missing",       "A planned signature is not in the output. The output was not released.") \
     E(ERR_VERIFY_INVALID,  500, "verify.invalid",       "A signature in the output is not valid. The output was not released.") \
     E(ERR_VERIFY_CHANGED,  500, "verify.changed",       "The output differs from the artifact in more than the plan says. It was not released.")
@@ -106,8 +107,8 @@
     E(ERR_KEY_LOG,         503, "key.log_refused",      "The key process does not accept the audit log. Nothing was signed.") \
     E(ERR_KEY_UNKNOWN,     404, "key.unknown",          "There is no such key.") \
     E(ERR_KEY_CONFLICT,    409, "key.conflict",         "The key exists already, with other properties, or is in use.") \
-    E(ERR_KEY_PINNED,      403, "key.pinned",           "A pin of this key does not allow it.") \
-    E(ERR_KEY_FROZEN,      403, "key.frozen",           "This key is frozen.") \
+    E(ERR_KEY_PINNED,      403, "key.pinned",           "A pin of this key does not allow it. Nothing was signed; pins are the business of the administrator of this server.") \
+    E(ERR_KEY_FROZEN,      403, "key.frozen",           "This key is frozen. Nothing is signed with it until the administrator of this server has lifted that.") \
     E(ERR_GRANT,           500, "grant.refused",        "The key process refused the authorisation. Nothing was signed.") \
     E(ERR_GRANT_OPEN,      409, "grant.other_open",     "Another authorisation of this request is still open.") \
     E(ERR_GRANT_EXPIRED,   409, "grant.expired",        "The authorisation has expired. Nothing more is signed under it.") \

@@ -26,6 +26,7 @@
     S(job_timeout,        SECONDS, "60min",          1, 86400, "", "c", "Longest run of one job.") \
     S(job_memory,         SIZE,    "512MiB", 268435456, 1ull << 40, "", "c", "Most memory of one job.") \
     S(tsa,                LIST,    "",               0, 0, "", "cx", "Time-stamp servers, tried in this order: URL [hash=sha256] [ca=FILE]. ca: roots of its tokens, and of its TLS certificate besides those of the system.") \
+    S(trusted_roots,      FILE,    "",               0, 0, "",  "c", "PEM file of root certificates, of signers and of time stamps, whose signatures authenticode-verify accepts. Without it only the organization's own test certificates count, for policies of purpose Test.") \
     S(tsa_timeout,        SECONDS, "10s",            1, 600, "", "cx", "Longest wait for one answer of a time-stamp server.") \
     S(tsa_budget,         SECONDS, "10min",          1, 86400, "", "c", "Longest wait for time stamps within one job.") \
     S(smtp,               TEXT,    "",               0, 0, "", "cx", "Mail server: smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT. Without it mails stay in the outbox.") \

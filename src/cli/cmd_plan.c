@@ -29,10 +29,11 @@ static bool print_plan(struct offline *o, struct refusal *r)
 int cmd_plan(struct cli *c, int argc, char **argv)
 {
     const char *config = NULL, *rest[1];
-    struct option_list parameters = {0};
+    struct option_list parameters = {0}, roots = {0};
     const struct option_row rows[] = {
         {"--config", OPTION_VALUE, (void *)&config, "FILE  artifact configuration (XML)"},
         {"--parameter", OPTION_LIST, &parameters, "NAME=VALUE  of the configuration; repeat"},
+        {"--ca", OPTION_LIST, &roots, "FILE  roots that authenticode-verify trusts; repeat"},
         {0}};
     if (cli_help(argc, argv, "plan --config AC.xml [--parameter N=V]... IN", rows))
         return CLI_OK;
@@ -43,7 +44,8 @@ int cmd_plan(struct cli *c, int argc, char **argv)
     if (count != 1 && !err_user(&r.err, ERR_USAGE, "chancery plan wants one input file."))
         return cli_fail(c, NULL, &r.err);
     CLEANUP(offline_done) struct offline o = {.cli = c, .input = -1, .scratch = -1};
-    if (!offline_open(&o, rest[0], config, &parameters, NULL, "/tmp", &r) || !print_plan(&o, &r))
+    if (!offline_open(&o, rest[0], config, &parameters, NULL, "/tmp", &r) ||
+        !offline_trust(&o, &roots, &r.err) || !print_plan(&o, &r))
         return offline_fail(c, config, &r);
     return CLI_OK;
 }

@@ -16,7 +16,7 @@
 struct sign_options {
     struct local_key_files files;
     const char *config, *hash, *receipt, *output;
-    struct option_list servers, parameters;
+    struct option_list servers, parameters, roots;
     bool no_verify, force;
 };
 
@@ -155,6 +155,7 @@ static bool run(struct sign *s, struct refusal *r)
     TRY(set_time(s, &r->err));
     TRY(offline_open(&s->offline, s->input, s->options.config, &s->options.parameters,
                      s->options.hash, folder, r));
+    TRY(offline_trust(&s->offline, &s->options.roots, &r->err));
     if (fstat(s->offline.input, &st) != 0)
         return err_errno(&r->err, s->input);
     TRY(output_open(s->cli->arena, s->output, s->options.force, st.st_mode, &out, &r->err));
@@ -195,6 +196,7 @@ int cmd_sign(struct cli *c, int argc, char **argv)
         {"--key-password-file", OPTION_VALUE, (void *)&o->files.password, "FILE  of the key"},
         {"--config", OPTION_VALUE, (void *)&o->config, "FILE  artifact configuration (XML)"},
         {"--parameter", OPTION_LIST, &o->parameters, "NAME=VALUE  of the configuration; repeat"},
+        {"--ca", OPTION_LIST, &o->roots, "FILE  roots that authenticode-verify trusts; repeat"},
         {"--tsa", OPTION_LIST, &o->servers, "URL  time-stamp server; repeat, asked in order"},
         {"--hash", OPTION_VALUE, (void *)&o->hash, "sha256 | sha384 | sha512  without --config"},
         {"--receipt", OPTION_VALUE, (void *)&o->receipt, "FILE  what was signed, as JSON"},

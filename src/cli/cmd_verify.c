@@ -27,27 +27,6 @@ struct verify {
 
 /* --- trust ------------------------------------------------------------------------------------ */
 
-static bool read_roots(struct cli *c, const struct option_list *files, const struct reader **ret,
-                       size_t *ret_count, struct err *e)
-{
-    struct reader *all = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < files->count; i++) {
-        struct reader file, *some = NULL;
-        size_t n = 0;
-        TRY(offline_read(c, files->values[i], &file, e));
-        TRY(certificates_read(c->arena, file, &some, &n, e));
-        all = arena_grow(c->arena, all, count, count + n + 1, sizeof *all);
-        if (all == NULL)
-            return arena_err(e);
-        for (size_t k = 0; k < n; k++)
-            all[count++] = some[k];
-    }
-    *ret = all;
-    *ret_count = count;
-    return true;
-}
-
 static bool read_trust(struct verify *v, struct err *e)
 {
     struct report_trust *t = &v->trust;
@@ -55,8 +34,8 @@ static bool read_trust(struct verify *v, struct err *e)
     if (v->options.at != NULL && !clock_from_iso(reader_text(v->options.at), &ms))
         return err_user(e, ERR_USAGE, "--at wants a time like 2026-11-21T12:00:00Z.");
     t->time = ms / 1000;
-    TRY(read_roots(v->cli, &v->options.roots, &t->roots, &t->root_count, e));
-    return read_roots(v->cli, &v->options.stamp_roots, &t->stamp_roots, &t->stamp_root_count, e);
+    TRY(offline_roots(v->cli, &v->options.roots, &t->roots, &t->root_count, e));
+    return offline_roots(v->cli, &v->options.stamp_roots, &t->stamp_roots, &t->stamp_root_count, e);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cli/offline.h"
 #include "artifact/examine.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -189,8 +190,43 @@ bool offline_open(struct offline *o, const char *input, const char *config,
     return workspace_init(&o->workspace, o->pool, o->scratch, &limits, e);
 }
 
+bool offline_roots(struct cli *c, const struct option_list *files, const struct reader **ret,
+                   size_t *ret_count, struct err *e)
+{
+    struct reader *all = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < files->count; i++) {
+        struct reader file, *some = NULL;
+        size_t n = 0;
+        TRY(offline_read(c, files->values[i], &file, e));
+        TRY(certificates_read(c->arena, file, &some, &n, e));
+        all = arena_grow(c->arena, all, count, count + n + 1, sizeof *all);
+        if (all == NULL)
+            return arena_err(e);
+        for (size_t k = 0; k < n; k++)
+            all[count++] = some[k];
+    }
+    *ret = all;
+    *ret_count = count;
+    return true;
+}
+
+bool offline_trust(struct offline *o, const struct option_list *files, struct err *e)
+{
+    const struct reader *roots;
+    size_t count;
+    if (files->count == 0)
+        return true;
+    TRY(offline_roots(o->cli, files, &roots, &count, e));
+    TRY(root_store_new(roots, count, &o->store, e));
+    o->workspace.judging = (struct judging){o->store, clock_wall_ms() / 1000};
+    return true;
+}
+
 void offline_done(struct offline *o)
 {
+    root_store_free(o->store);
+
     if (o->pool != NULL)
         workspace_done(&o->workspace);
     pool_free(o->pool);

@@ -12,6 +12,7 @@ struct offline {
     struct artifact artifact;
     struct pool *pool;
     struct workspace workspace;
+    struct root_store *store;
     const char *path; /* of the input */
 };
 
@@ -21,6 +22,11 @@ struct offline {
 MUST_CHECK bool offline_open(struct offline *o, const char *input, const char *config,
                              const struct option_list *parameters, const char *hash,
                              const char *folder, struct refusal *r);
+/* Whom authenticode-verify trusts: the certificates of these files. After offline_open. */
+MUST_CHECK bool offline_trust(struct offline *o, const struct option_list *files, struct err *e);
+/* All certificates of several files. */
+MUST_CHECK bool offline_roots(struct cli *c, const struct option_list *files,
+                              const struct reader **ret, size_t *ret_count, struct err *e);
 void offline_done(struct offline *o);
 /* An unnamed file in the folder, or in memory: without a folder, or where it has none. */
 MUST_CHECK bool offline_scratch(const char *folder, int *ret, struct err *e);

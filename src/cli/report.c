@@ -55,14 +55,18 @@ static void judge(struct report *r, struct report_signature *s, const struct rep
         return;
     }
     if (x->stamped && t->stamp_root_count > 0) {
-        struct trust trust = {t->stamp_roots, t->stamp_root_count, x->stamp_time,
-                              OID_TIME_STAMPING};
+        struct trust trust = {.roots = t->stamp_roots,
+                              .root_count = t->stamp_root_count,
+                              .time = x->stamp_time,
+                              .usage = OID_TIME_STAMPING};
         s->stamp_judged = true;
         s->problem = judge_chain(r, x->stamp_certificates, x->stamp_certificate_count, &trust);
     }
     if (s->problem == NULL && t->root_count > 0) {
-        struct trust trust = {t->roots, t->root_count, x->stamped ? x->stamp_time : t->time,
-                              OID_CODE_SIGNING};
+        struct trust trust = {.roots = t->roots,
+                              .root_count = t->root_count,
+                              .time = x->stamped ? x->stamp_time : t->time,
+                              .usage = OID_CODE_SIGNING};
         s->chain_judged = true;
         s->problem = judge_chain(r, x->certificates, x->certificate_count, &trust);
     }

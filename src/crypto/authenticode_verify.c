@@ -105,23 +105,6 @@ static bool token_stamp(struct run *r, struct reader token, const struct cms_sig
     return true;
 }
 
-/* The signer's certificate first. */
-static bool order(struct arena *a, const struct cms *c, size_t first, const struct reader **ret,
-                  struct err *e)
-{
-    struct reader *list = ARENA_ARRAY(a, c->certificate_count + 1, struct reader);
-    size_t n = 0;
-    if (list == NULL)
-        return arena_err(e);
-    if (first != SIZE_MAX)
-        list[n++] = c->certificates[first];
-    for (size_t i = 0; i < c->certificate_count; i++)
-        if (i != first)
-            list[n++] = c->certificates[i];
-    *ret = list;
-    return true;
-}
-
 /* The older form: a PKCS#9 counter-signature over the signature value. */
 static bool counter_stamp(struct run *r, struct reader value, const struct cms *c,
                           const struct cms_signer *si, struct signature *s, struct err *why)
@@ -148,7 +131,7 @@ static bool counter_stamp(struct run *r, struct reader value, const struct cms *
         !der_time(&time_value, &s->stamp_time, NULL))
         return err_user(why, ERR_STAMP_TOKEN, "The time stamp does not state a time.");
     s->stamp_certificate_count = c->certificate_count;
-    return order(r->arena, c, index, &s->stamp_certificates, why);
+    return cms_certificates_from(r->arena, c, index, &s->stamp_certificates, why);
 }
 
 static bool read_stamp(struct run *r, const struct cms *c, const struct cms_signer *si,
@@ -222,7 +205,7 @@ static bool add_signature(struct run *r, struct reader blob, struct cms *c, stru
         TRY(cms_signer_certificate(r->arena, c, si, &index, e));
         s->algorithm = si->algorithm_known ? si->algorithm : 0;
         s->certificate_count = c->certificate_count;
-        TRY(order(r->arena, c, index, &s->certificates, e));
+        TRY(cms_certificates_from(r->arena, c, index, &s->certificates, e));
         TRY(judge(r, c, si, s, &why, e));
         read_opus(r, si, s);
         TRY(read_stamp(r, c, si, s, e));

@@ -78,6 +78,11 @@ struct reader cms_signed_attributes(const struct cms_signer *s); /* content, for
 MUST_CHECK bool cms_signer_certificate(struct arena *a, const struct cms *c,
                                        const struct cms_signer *s, size_t *ret, struct err *e);
 
+/* All certificates of the message, the one at `first` (SIZE_MAX: none) in front. *ret has
+ * certificate_count elements. False: no memory. */
+MUST_CHECK bool cms_certificates_from(struct arena *a, const struct cms *c, size_t first,
+                                      const struct reader **ret, struct err *e);
+
 /* contentType and messageDigest agree with the content, the signature verifies with the
  * certificate found by the signer's identifier (or with `certificate` when not NULL). *ret is
  * the digest the key signed. False with ERR_SIGNATURE; trust is not judged. */

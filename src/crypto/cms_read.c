@@ -276,3 +276,19 @@ bool cms_verify(struct arena *a, const struct cms *c, const struct cms_signer *s
     *ret = digest;
     return true;
 }
+
+bool cms_certificates_from(struct arena *a, const struct cms *c, size_t first,
+                           const struct reader **ret, struct err *e)
+{
+    struct reader *list = ARENA_ARRAY(a, c->certificate_count + 1, struct reader);
+    size_t n = 0;
+    if (list == NULL)
+        return arena_err(e);
+    if (first != SIZE_MAX)
+        list[n++] = c->certificates[first];
+    for (size_t i = 0; i < c->certificate_count; i++)
+        if (i != first)
+            list[n++] = c->certificates[i];
+    *ret = list;
+    return true;
+}

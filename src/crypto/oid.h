@@ -55,6 +55,7 @@
     O(OID_ANY_USAGE,              "2.5.29.37.0",               "\x55\x1d\x25\x00") \
     O(OID_CODE_SIGNING,           "1.3.6.1.5.5.7.3.3",         "\x2b\x06\x01\x05\x05\x07\x03\x03") \
     O(OID_EMAIL_PROTECTION,       "1.3.6.1.5.5.7.3.4",         "\x2b\x06\x01\x05\x05\x07\x03\x04") \
+    O(OID_LIFETIME_SIGNING,       "1.3.6.1.4.1.311.10.3.13",   "\x2b\x06\x01\x04\x01\x82\x37\x0a\x03\x0d") \
     O(OID_TIME_STAMPING,          "1.3.6.1.5.5.7.3.8",         "\x2b\x06\x01\x05\x05\x07\x03\x08") \
     O(OID_SPC_INDIRECT_DATA,      "1.3.6.1.4.1.311.2.1.4",     "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x04") \
     O(OID_SPC_STATEMENT_TYPE,     "1.3.6.1.4.1.311.2.1.11",    "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0b") \

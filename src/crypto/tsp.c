@@ -174,23 +174,6 @@ static bool check_usage(const struct certificate *c, int64_t time, bool foreign,
     return true;
 }
 
-/* The stamper's certificate first. */
-static bool order_certificates(struct arena *a, const struct cms *c, size_t first,
-                               struct tsp_token *t, struct err *e)
-{
-    struct reader *list = ARENA_ARRAY(a, c->certificate_count, struct reader);
-    if (list == NULL)
-        return arena_err(e);
-    size_t n = 0;
-    list[n++] = c->certificates[first];
-    for (size_t i = 0; i < c->certificate_count; i++)
-        if (i != first)
-            list[n++] = c->certificates[i];
-    t->certificates = list;
-    t->certificate_count = n;
-    return true;
-}
-
 static bool check_chain(struct arena *a, const struct tsp_want *want, struct tsp_token *t,
                         struct err *e)
 {
@@ -247,7 +230,8 @@ bool tsp_check_token(struct arena *a, struct reader token, const struct tsp_want
         check_usage(&stamper, info.time, want->foreign, e));
     t.time = info.time;
     t.not_after = stamper.not_after;
-    TRY(order_certificates(a, &c, index, &t, e) && check_chain(a, want, &t, e));
+    t.certificate_count = c.certificate_count;
+    TRY(cms_certificates_from(a, &c, index, &t.certificates, e) && check_chain(a, want, &t, e));
     *ret = t;
     return true;
 }

@@ -63,12 +63,19 @@ MUST_CHECK bool certificate_finish(struct reader tbs, sign_algorithm algorithm,
                                    struct reader signature, struct writer *certificate,
                                    struct err *e);
 
+/* Roots that are looked at often, made ready once. Several threads may use one. */
+struct root_store;
+MUST_CHECK bool root_store_new(const struct reader *roots, size_t count, struct root_store **ret,
+                               struct err *e);
+void root_store_free(struct root_store *s); /* NULL is fine */
+
 /* What a chain must end in, and when. */
 struct trust {
     const struct reader *roots; /* DER */
     size_t root_count;
     int64_t time; /* the moment at which all must be valid */
     enum oid usage;
+    const struct root_store *store; /* instead of roots, when not NULL */
 };
 /* Leaf to root through `others` (any order, may hold junk). False with ERR_CERTIFICATE: no such
  * chain; the user text says why. ret_chain may be NULL; else the chain, leaf first, root last. */

@@ -6,6 +6,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
 #include <time.h>
 
 static X509 *load(struct reader der)
@@ -100,20 +101,50 @@ static bool verify_in(X509_STORE *store, X509 *leaf, STACK_OF(X509) * others, in
     return X509_verify_cert(ctx) == 1 || chain_error(ctx, e);
 }
 
-static bool verify_loaded(struct arena *a, X509 *leaf, STACK_OF(X509) * others,
-                          STACK_OF(X509) * roots, const struct trust *trust, struct reader **chain,
-                          size_t *count, struct err *e)
+struct root_store {
+    X509_STORE *store;
+};
+
+bool root_store_new(const struct reader *roots, size_t count, struct root_store **ret,
+                    struct err *e)
 {
-    X509_STORE *store = X509_STORE_new();
+    STACK_OF(X509) *stack = NULL;
+    struct root_store *s = calloc(1, sizeof *s);
+    bool ok = s != NULL && (s->store = X509_STORE_new()) != NULL;
+    ok = (ok || err_set(e, ERR_NO_MEMORY, "roots")) && load_all(roots, count, &stack, e);
+    for (int i = 0; ok && i < sk_X509_num(stack); i++)
+        ok = X509_STORE_add_cert(s->store, sk_X509_value(stack, i)) == 1 ||
+             ossl_err(e, ERR_NO_MEMORY, "roots");
+    ERR_clear_error();
+    sk_X509_pop_free(stack, X509_free);
+    if (ok)
+        *ret = s;
+    else
+        root_store_free(s);
+    return ok;
+}
+
+void root_store_free(struct root_store *s)
+{
+    if (s != NULL)
+        X509_STORE_free(s->store);
+    free(s);
+}
+
+static bool verify_loaded(struct arena *a, X509 *leaf, STACK_OF(X509) * others,
+                          const struct trust *trust, struct reader **chain, size_t *count,
+                          struct err *e)
+{
+    struct root_store *own = NULL;
+    if (trust->store == NULL)
+        TRY(root_store_new(trust->roots, trust->root_count, &own, e));
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    bool ok = store != NULL && ctx != NULL;
-    for (int i = 0; ok && i < sk_X509_num(roots); i++)
-        ok = X509_STORE_add_cert(store, sk_X509_value(roots, i)) == 1;
-    ok = ok ? verify_in(store, leaf, others, trust->time, ctx, e)
-            : ossl_err(e, ERR_NO_MEMORY, "chain");
+    bool ok = ctx != NULL || ossl_err(e, ERR_NO_MEMORY, "chain");
+    ok = ok && verify_in(own != NULL ? own->store : trust->store->store, leaf, others, trust->time,
+                         ctx, e);
     ok = ok && keep(a, X509_STORE_CTX_get0_chain(ctx), chain, count, e);
     X509_STORE_CTX_free(ctx);
-    X509_STORE_free(store);
+    root_store_free(own);
     return ok;
 }
 
@@ -122,17 +153,15 @@ bool chain_verify(struct arena *a, struct reader leaf, const struct reader *othe
                   size_t *ret_count, struct err *e)
 {
     ERR_clear_error();
-    STACK_OF(X509) *other_stack = NULL, *root_stack = NULL;
+    STACK_OF(X509) *other_stack = NULL;
     struct reader *chain = NULL;
     size_t count = 0;
     X509 *x = load(leaf);
     bool ok = x != NULL || err_user(e, ERR_CERTIFICATE, "The certificate cannot be read.");
     ok = ok && load_all(others, other_count, &other_stack, e) &&
-         load_all(trust->roots, trust->root_count, &root_stack, e) &&
-         verify_loaded(a, x, other_stack, root_stack, trust, &chain, &count, e);
+         verify_loaded(a, x, other_stack, trust, &chain, &count, e);
     X509_free(x);
     sk_X509_pop_free(other_stack, X509_free);
-    sk_X509_pop_free(root_stack, X509_free);
     TRY(ok && usages_allow(a, chain, count, trust->usage, e));
     if (ret_chain != NULL) {
         *ret_chain = chain;

@@ -122,7 +122,8 @@
 
 /* core and worker: JOB, JOB_EFFECT for each effect of earlier runs, JOB_BEGIN; at the end JOB_DONE or
  * JOB_REFUSED. JOB descriptors: input (the unsigned artifact), scratch (w), plan (w for inspect, else
- * r), configuration (r), and the output for sign (w) and verify (r). name: file name of the artifact.
+ * r), configuration (r), for sign and verify the output (w, r), and last, where there are any, the
+ * CERTIFICATEs that verify directives trust (r; option "roots" is their SHA-256). name: file name of the artifact.
  * parameters, options and limits are PAIRs; their names stand in artifact/runner.h. certificates: the
  * signer's first, then its chain. ASK_SIGN is answered by SIGNATURE or by FAILED with call = slot. */
 #define JOB_FIELDS(F)           F(u64, job) F(u8, kind) F(text, name) F(list, parameters) F(list, options) \
@@ -185,7 +186,7 @@
     M(KEY_CLOSED,   KEY,        CORE,       0) \
     M(KEY_HASH,     CORE,       KEY,        0) \
     M(KEY_HASHED,   KEY,        CORE,       0) \
-    M(JOB,          CORE,       WORKER,     5) \
+    M(JOB,          CORE,       WORKER,     6) \
     M(JOB_EFFECT,   CORE,       WORKER,     0) \
     M(JOB_BEGIN,    CORE,       WORKER,     0) \
     M(ASK_SIGN,     WORKER,     CORE,       0) \

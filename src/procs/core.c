@@ -129,13 +129,12 @@ static void worker_ended(struct core *c, uint64_t job, uint32_t status)
 /* --- settings ----------------------------------------------------------------------------------
  */
 
-static bool read_roots(struct core *c, size_t index, struct reader *ret, struct err *e)
+/* The certificates of a file that a setting names, as CERTIFICATE records. */
+static bool read_roots(struct core *c, const char *name, struct reader *ret, struct err *e)
 {
     struct arena *a = c->child.arena;
     struct reader file, *certificates;
     size_t count;
-    char name[32];
-    (void)snprintf(name, sizeof name, "tsa_ca.%zu", index);
     CLEANUP(file_close) int fd = child_take_secret(&c->child, name);
     CLEANUP(writer_done) struct writer w;
     if (fd < 0)
@@ -164,7 +163,9 @@ static bool read_servers(struct core *c, struct err *e)
         t->hash = tsa.hash.left == 0 ? "sha256" : arena_text(c->child.arena, tsa.hash);
         if (t->url == NULL || t->hash == NULL)
             return arena_err(e);
-        TRY(read_roots(c, s->tsa_count, &t->roots, e));
+        char name[32];
+        (void)snprintf(name, sizeof name, "tsa_ca.%zu", s->tsa_count);
+        TRY(read_roots(c, name, &t->roots, e));
         s->tsa_count++;
     }
     s->tsa = c->tsa;
@@ -211,7 +212,8 @@ static bool configure(struct core *c, struct err *e)
     s->await_exit = await_exit;
     s->report = report;
     s->wake_ctx = s->spawn_ctx = s->report_ctx = c;
-    return (s->base_url != NULL || arena_err(e)) && read_servers(c, e) && write_limits(c, e);
+    return (s->base_url != NULL || arena_err(e)) && read_servers(c, e) &&
+           read_roots(c, "trusted_roots", &s->roots, e) && write_limits(c, e);
 }
 
 /* --- start -------------------------------------------------------------------------------------

@@ -212,13 +212,19 @@ static void tell_refusal(struct answers *a, const struct question *q, const stru
         fail(a, e);
 }
 
+/* Trouble of ours that another attempt may not meet; all else is an answer to the worker. */
+static bool may_pass(const struct err *e)
+{
+    return err_is_ours(e) || e->code == ERR_DB || err_http_status(e->code) == 503;
+}
+
 static void *answer_questions(void *ctx)
 {
     struct answers *a = ctx;
     for (struct question *q; (q = next_question(a)) != NULL;) {
         struct err e = {0};
         bool ok = q->stamp ? answer_stamp(a, q, &e) : answer_sign(a, q, &e);
-        if (!ok && (e.code == ERR_IPC_CLOSED || e.code == ERR_IO || e.code == ERR_STORAGE_FULL))
+        if (!ok && may_pass(&e))
             fail(a, &e);
         else if (!ok)
             tell_refusal(a, q, &e);

@@ -55,7 +55,7 @@ static bool run_worker(struct job_context *c, struct worker_run *run, struct blo
 {
     CLEANUP(file_close) int artifact = -1;
     CLEANUP(file_close) int configuration = -1;
-    TRY(job_open_inputs(c, &artifact, &configuration, e));
+    TRY(job_open_inputs(c, &artifact, &configuration, e) && job_roots(c, &run->roots, e));
     run->input = artifact;
     run->configuration = configuration;
     run->plan = blob_fd(plan);

@@ -183,7 +183,7 @@ static bool run_with_inputs(struct attempt *t, struct worker_run *run, struct er
     struct reader plan_digest = row_bytes(&c->row, "plan");
     if (plan_digest.left != 32)
         return err_set(e, ERR_INTERNAL, "plan digest");
-    TRY(job_open_inputs(c, &artifact, &configuration, e));
+    TRY(job_open_inputs(c, &artifact, &configuration, e) && job_roots(c, &run->roots, e));
     TRY(blob_open(c->service->blobs, plan_digest.at, &plan, &size, e));
     run->input = artifact;
     run->configuration = configuration;
@@ -380,6 +380,13 @@ static bool finish(struct attempt *t, struct err *e)
     return ok;
 }
 
+static bool refuse(struct job_context *c, const struct err *why, struct err *e)
+{
+    struct refusal_text text = {
+        .code = err_machine_code(why->code), .user = why->user, .detail = why->detail, .path = ""};
+    return job_refuse(c, &text, e);
+}
+
 static bool close_and_verify(struct attempt *t, struct err *e)
 {
     struct job_context *c = t->context;
@@ -392,13 +399,7 @@ static bool close_and_verify(struct attempt *t, struct err *e)
     if (over)
         return true;
     struct err differs = {0};
-    if (compare_lists(t, &differs))
-        return finish(t, e);
-    struct refusal_text why = {.code = err_machine_code(differs.code),
-                               .user = differs.user,
-                               .detail = differs.detail,
-                               .path = ""};
-    return job_refuse(c, &why, e);
+    return compare_lists(t, &differs) ? finish(t, e) : refuse(c, &differs, e);
 }
 
 /* A grant that cannot be used any more (its time is over, it is closed): a new attempt takes a new
@@ -412,13 +413,23 @@ static bool give_up_grant(struct db_tx *tx, void *ctx, struct err *e)
            effects_drop(tx, grant, e);
 }
 
-static bool obtain_grant(struct attempt *t, struct err *e)
+/* The key process refused, for a reason that another attempt would meet again. */
+static bool is_answer(const struct err *why)
+{
+    return why->code == ERR_KEY_PINNED || why->code == ERR_KEY_FROZEN ||
+           why->code == ERR_KEY_UNKNOWN;
+}
+
+static bool obtain_grant(struct attempt *t, bool *ret_over, struct err *e)
 {
     struct job_context *c = t->context;
     struct err why = {0};
     TRY(db_write(c->service->db, CRASH_D10, begin_attempt, t, e));
     if (authority_grant(c->service, t->intent, &why))
         return true;
+    *ret_over = is_answer(&why);
+    if (*ret_over)
+        return refuse(c, &why, e);
     if (why.code == ERR_GRANT_EXPIRED)
         TRY(db_write(c->service->db, CRASH_S01, give_up_grant, t, e));
     return err_from(e, err_machine_code(why.code), why.user, why.detail);
@@ -431,15 +442,12 @@ bool job_sign(struct job_context *c, struct err *e)
     bool over = false;
     t.stamps =
         strcmp(row_text(&c->row, "timestamp_mode"), "none") != 0 && c->service->tsa_count > 0;
-    if (!recheck(c, &refused)) {
-        struct refusal_text why = {.code = err_machine_code(refused.code),
-                                   .user = refused.user,
-                                   .detail = refused.detail,
-                                   .path = ""};
-        return job_refuse(c, &why, e);
-    }
+    if (!recheck(c, &refused))
+        return refuse(c, &refused, e);
     TRY(db_write(c->service->db, CRASH_D09, enter_processing, &t, e));
-    TRY(digest_subject(&t, e) && obtain_grant(&t, e));
+    TRY(digest_subject(&t, e) && obtain_grant(&t, &over, e));
+    if (over)
+        return true;
     TRY(sign(&t, &over, e));
     return over || close_and_verify(&t, e);
 }

@@ -25,6 +25,10 @@ MUST_CHECK bool job_cancel(struct job_context *c, struct err *e);
 /* For failures: counts it and queues the job again, or refuses when it was one too many. */
 MUST_CHECK bool job_retry(struct job_context *c, const struct err *why, struct err *e);
 
+/* Whom verify directives of this request trust: the roots that the operator names, and for a
+ * policy of purpose Test the organisation's own test certificates. CERTIFICATE records. */
+MUST_CHECK bool job_roots(struct job_context *c, struct reader *ret, struct err *e);
+
 /* Shared by the steps: descriptors of blobs and of the configuration text. */
 MUST_CHECK bool job_open_inputs(struct job_context *c, int *ret_artifact, int *ret_configuration,
                                 struct err *e);

@@ -27,6 +27,7 @@ struct service {
     size_t max_upload;
     int64_t job_timeout_ms, tsa_budget_ms;
     struct reader job_limits; /* PAIRs for JOB */
+    struct reader roots;      /* CERTIFICATEs of setting trusted_roots */
     const char *base_url;     /* without a slash at the end */
     int64_t session_idle_ms, session_max_ms;
     void (*wake)(void *ctx); /* new jobs are in the queue */

@@ -3,6 +3,8 @@
 #include "service/worker_run.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
+#include "crypto/digest.h"
 #include "service/answers.h"
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -22,12 +24,26 @@ static bool send_job(struct worker_run *run, struct channel *worker, uint64_t jo
                      struct err *e)
 {
     struct service *s = run->service;
-    int fds[5] = {run->input, scratch, run->plan, run->configuration, run->output};
+    int fds[6] = {run->input, scratch, run->plan, run->configuration};
+    size_t fd_count = 4;
+    CLEANUP(file_close) int roots = -1;
     CLEANUP(writer_done) struct writer options;
     writer_init(&options, 1000);
     record_PAIR_write(&options,
                       &(struct record_PAIR){.name = reader_text("stamps"),
                                             .value = reader_text(run->stamps ? "yes" : "no")});
+    if (run->output >= 0)
+        fds[fd_count++] = run->output;
+    if (run->roots.left > 0) {
+        struct digest_value v;
+        char hex[65];
+        TRY(digest_of(HASH_SHA256, run->roots, &v, e));
+        TRY(file_memfd("roots", run->roots, &roots, e));
+        text_hex(v.bytes, v.len, hex);
+        record_PAIR_write(&options, &(struct record_PAIR){.name = reader_text("roots"),
+                                                          .value = reader_text(hex)});
+        fds[fd_count++] = roots;
+    }
     struct msg_JOB m = {.job = job,
                         .kind = (uint8_t)run->kind,
                         .name = reader_text(run->name),
@@ -37,7 +53,7 @@ static bool send_job(struct worker_run *run, struct channel *worker, uint64_t jo
                         .certificates = run->certificates,
                         .time = (uint64_t)run->time,
                         .seed = run->seed};
-    return writer_ok(&options, e) && channel_send_JOB(worker, &m, fds, run->output >= 0 ? 5 : 4, e);
+    return writer_ok(&options, e) && channel_send_JOB(worker, &m, fds, fd_count, e);
 }
 
 static bool send_effects(struct worker_run *run, struct channel *worker, struct err *e)

@@ -19,6 +19,7 @@ struct worker_run {
     const char *request;
     const char *name; /* file name of the artifact */
     struct reader parameters, certificates;
+    struct reader roots; /* CERTIFICATEs that verify directives trust; empty: none */
     bool stamps;
     int64_t time;
     struct reader seed;

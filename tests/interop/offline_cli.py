@@ -446,8 +446,22 @@ class Offline(unittest.TestCase):
         self.sign("--force", "--config", "ac.xml", "a.exe", "two.exe")
         self.assertEqual(len(json.loads(self.run_cli("verify", "--json", "two.exe").stdout)["signatures"]), 2)
         self.write("ac.xml", config('<pe-file><authenticode-verify/><authenticode-sign/></pe-file>'))
-        self.sign("--force", "--config", "ac.xml", "one.exe", "two.exe")
+        self.sign("--force", "--config", "ac.xml", "--ca", self.path("cert.pem"), "one.exe", "two.exe")
+        self.sign("--force", "--config", "ac.xml", "one.exe", "two.exe", expect=1)  # whom to trust was not said
         self.sign("--force", "--config", "ac.xml", "a.exe", "two.exe", expect=1)
+
+    def test_signed_again_in_the_same_way(self):
+        """The new signature equals the old one to the byte: it is none the less the planned one."""
+        self.pe("a.exe")
+        for folder in ("once", "again"):
+            os.makedirs(self.path(folder), exist_ok=True)
+        self.sign("a.exe", "once/a.exe")
+        for append, count in (("false", 1), ("true", 2)):
+            self.write("ac.xml", config('<pe-file><authenticode-sign append="%s"/></pe-file>' % append))
+            self.sign("--force", "--config", "ac.xml", "once/a.exe", "again/a.exe")
+            report = json.loads(self.run_cli("verify", "--json", "again/a.exe").stdout)
+            self.assertEqual(len(report["signatures"]), count)
+            self.osslsigncode("again/a.exe")
 
     # --- time stamps
 

@@ -93,24 +93,6 @@ static bool load(const struct verify_job *job, struct reader *ret, struct err *e
     return from_pem(job->arena, file, ret, e);
 }
 
-/* The signer's certificate first, then the others of the message. */
-static bool list_certificates(struct arena *a, const struct cms *c, size_t signer,
-                              struct signature *s, struct err *e)
-{
-    struct reader *list = ARENA_ARRAY(a, c->certificate_count + 1, struct reader);
-    size_t n = 0;
-    if (list == NULL)
-        return arena_err(e);
-    if (signer < c->certificate_count)
-        list[n++] = c->certificates[signer];
-    for (size_t i = 0; i < c->certificate_count; i++)
-        if (i != signer)
-            list[n++] = c->certificates[i];
-    s->certificates = list;
-    s->certificate_count = signer < c->certificate_count ? n : 0;
-    return true;
-}
-
 static bool verify_signer(const struct verify_job *job, const struct cms *c,
                           const struct cms_signer *signer, struct signature *ret, struct err *e)
 {
@@ -120,7 +102,8 @@ static bool verify_signer(const struct verify_job *job, const struct cms *c,
     struct err bad = {0};
     size_t index;
     TRY(cms_signer_certificate(job->arena, c, signer, &index, e));
-    TRY(list_certificates(job->arena, c, index, &s, e));
+    s.certificate_count = index == SIZE_MAX ? 0 : c->certificate_count;
+    TRY(cms_certificates_from(job->arena, c, index, &s.certificates, e));
     TRY(file_digest(job->arena, job->content, s.content_hash, &s.content_digest, e));
     s.intact = cms_verify(job->arena, c, signer, s.content_digest, NULL, &digest, &bad);
     if (err_is_ours(&bad)) {

@@ -140,24 +140,6 @@ static bool read_stamp(struct arena *a, const struct cms_signer *si, struct sign
     return s->stamped || add_detail(a, s, "stamp-problem", arena_text(a, reader_text(why.user)), e);
 }
 
-/* The signer's certificate first. */
-static bool list_certificates(struct arena *a, const struct cms *c, size_t first,
-                              struct signature *s, struct err *e)
-{
-    struct reader *list = ARENA_ARRAY(a, c->certificate_count + 1, struct reader);
-    size_t n = 0;
-    if (list == NULL)
-        return arena_err(e);
-    if (first != SIZE_MAX)
-        list[n++] = c->certificates[first];
-    for (size_t i = 0; i < c->certificate_count; i++)
-        if (i != first)
-            list[n++] = c->certificates[i];
-    s->certificates = list;
-    s->certificate_count = first == SIZE_MAX ? 0 : n;
-    return true;
-}
-
 /* over: what the signer signed, the content of the message or the signature it counter-signs. */
 static bool check_signer(struct run *r, const struct cms *c, const struct cms_signer *si,
                          struct reader over, struct signature *s, struct err *why, struct err *e)
@@ -169,7 +151,8 @@ static bool check_signer(struct run *r, const struct cms *c, const struct cms_si
     s->algorithm = si->algorithm_known ? si->algorithm : 0;
     size_t index;
     TRY(cms_signer_certificate(a, c, si, &index, e));
-    TRY(list_certificates(a, c, index, s, e) && read_stamp(a, si, s, e));
+    s->certificate_count = index == SIZE_MAX ? 0 : c->certificate_count;
+    TRY(cms_certificates_from(a, c, index, &s->certificates, e) && read_stamp(a, si, s, e));
     if (kind == NUPKG_OTHER)
         return err_user(why, ERR_SIGNATURE,
                         "The signature is neither the author's nor a repository's.");

@@ -90,6 +90,9 @@ SELECT * FROM certificates WHERE organization = $1 AND id = $2
 -- name: certificate_set_name
 UPDATE certificates SET name = $2, description = $3, version = version + 1 WHERE id = $1
 
+-- name: certificates_of_purpose
+SELECT der FROM certificates WHERE organization = $1 AND purpose = $2 AND type = 'X509' ORDER BY slug_folded LIMIT 500
+
 -- name: certificates_list
 SELECT id, slug, name, purpose, type, key_type, status, subject, not_before, not_after, sha256 FROM certificates
 WHERE organization = $1 ORDER BY slug_folded LIMIT 500
