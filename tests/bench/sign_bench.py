@@ -19,10 +19,11 @@ import zipfile
 NS = "http://signpath.io/artifact-configuration/v1"
 
 
-def run(args, floor):
-    """CPU seconds, wall seconds, peak MiB"""
+def run(args, floor, cores=None):
+    """CPU seconds, wall seconds, peak MiB; on some of the cores or on all"""
     begin = time.monotonic()
-    done = subprocess.run([floor, "run", "report.txt", *args], stdout=subprocess.DEVNULL)
+    done = subprocess.run([floor, "run", "report.txt", *args], stdout=subprocess.DEVNULL,
+                          preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)))
     wall = time.monotonic() - begin
     if done.returncode != 0:
         raise SystemExit("%s ended with %d" % (args, done.returncode))
@@ -140,8 +141,15 @@ class Bench:
         name = self.deep(200, 50, "deep200.zip")
         configuration("deep.xml", '<zip-file><pe-file-set><include path="**/*.dll" max-matches="unbounded"/><for-each>'
                       '<authenticode-sign/></for-each></pe-file-set></zip-file>')
-        return self.compare("deep-zip", self.sign + ["--config", "deep.xml", name, "ours.out"],
-                            [self.floor, "zip", name, "floor.out", "k.pem"], 1.10)
+        ours = self.sign + ["--config", "deep.xml", name, "ours.out"]
+        met = self.compare("deep-zip", ours, [self.floor, "zip", name, "floor.out", "k.pem"], 1.10)
+        two = sorted(os.sched_getaffinity(0))[:2]
+        if len(two) < 2:
+            return met
+        rounds = [run(ours, self.floor, two[:1])[1] / run(ours, self.floor, two)[1] for _ in range(self.rounds)]
+        faster = statistics.median(rounds)
+        print("%-12s wall on one core / on two %.2f (target 1.80; only an idle machine tells)" % ("deep-zip", faster))
+        return met and faster >= 1.8
 
     def deep_sparse(self):
         name = self.deep(200, 50, "deep200.zip")
