@@ -99,7 +99,7 @@ static bool read_header(struct parse *p, uint16_t *ret_folders, uint16_t *ret_fi
         return cab_bad(e, "it is not of version 1.3");
     if ((zero1 | zero2 | zero3) != 0)
         return cab_bad(e, "reserved fields are not zero");
-    if ((p->flags & (CAB_FLAG_PREVIOUS | CAB_FLAG_NEXT)) != 0)
+    if ((p->flags & (CAB_FLAG_PREVIOUS | CAB_FLAG_NEXT)) != 0 || number != 0)
         return err_user(e, ERR_CAB_SET,
                         "The cabinet is one part of a set of several files. Such sets cannot be "
                         "signed; build one cabinet without a size limit.");

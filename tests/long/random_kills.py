@@ -1,50 +1,82 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Requests under kills at random times, of one process or of all: none lost, none stuck.
+"""Requests under kills at random times, of a worker, of one process or of all: none lost, none
+stuck, every one completed and its planned files signed and time-stamped.
 
-usage: random_kills.py [N]     200 requests unless told; programs in $CHANCERY_BIN
+usage: random_kills.py [N]     300 requests unless told; programs in $CHANCERY_BIN
 """
 import os
 import random
+import signal
 import sys
 import time
+import unittest
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-import history  # noqa: E402
-from crashing import Kept, submit_stubbornly  # noqa: E402
-from service import Service, small_zip  # noqa: E402
+from crashing import submit_stubbornly  # noqa: E402
+from faulty import Faulty, sample  # noqa: E402
 
-PROGRAMS = os.environ["CHANCERY_BIN"]
+COUNT = int(sys.argv.pop()) if len(sys.argv) > 1 and sys.argv[-1].isdigit() else 300
+VICTIMS = ["tree", "chancery-core", "chancery-key", "chancery-front", "chancery-fetch", "worker", "worker"]
 
 
-def at_random(count):
-    """Kills of single processes and of the whole tree while `count` requests go through."""
-    choice = random.Random(1)
-    with Service(PROGRAMS) as s:
-        s.found()
-        kept, accepted = Kept(s), []
-        s.start()
-        while len(accepted) < count:
-            keys = [uuid.uuid4().hex for _ in range(10)]
-            for key in keys:
-                accepted.append(submit_stubbornly(s, small_zip(), key))
+def children(pid, name):
+    """Processes of that name in the session of the service."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open("/proc/%s/stat" % entry) as f:
+                command, rest = f.read().split(")")[0].split("(")[1], None
+            with open("/proc/%s/stat" % entry) as f:
+                rest = f.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if command == name[:15] and int(rest[3]) == pid:
+            found.append(int(entry))
+    return found
+
+
+class Kills(Faulty):
+    def settings(self):
+        return super().settings().replace("workers = 1", "workers = 4")
+
+    def test_at_random(self):
+        choice, killed = random.Random(1), dict.fromkeys(VICTIMS, 0)
+        s = self.serving()
+        data = sample("bundle.zip")
+        while len(self.accepted) < COUNT:
+            for key in [uuid.uuid4().hex for _ in range(5)]:
+                self.accepted.append(submit_stubbornly(s, data, key))
             time.sleep(choice.random())
-            kept.keep()
-            victim = choice.choice(["tree", "chancery-core", "chancery-key", "chancery-front", "chancery-fetch"])
+            self.kept.keep()
+            victim = choice.choice(VICTIMS)
             if victim == "tree":
                 s.kill()
                 s.start()
+            elif victim == "worker":
+                running = children(s.process.pid, "chancery-worker")
+                if not running:
+                    continue
+                try:
+                    os.kill(choice.choice(running), signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
             else:
                 s.kill_one(victim)
                 time.sleep(0.3)
-        for request in accepted:
-            s.wait_final(request, 300)
-        time.sleep(1.5)
-        s.stop()
-        counts = history.check(s.data, accepted, kept.paths())
-        print("random kills: %(requests)d requests, %(completed)d completed, %(grants)d grants, %(uses)d key uses" % counts)
+            killed[victim] += 1
+        for request in self.accepted:
+            self.assertEqual(s.wait_final(request, 300), "Completed", self.problem(request))
+        for request in choice.sample(self.accepted, min(40, COUNT)):
+            self.signed(request)
+        counts = self.clean(len(self.accepted))
+        print("random kills: %d requests, %d completed, %d grants, %d key uses; killed: %s"
+              % (counts["requests"], counts["completed"], counts["grants"], counts["uses"],
+                 ", ".join("%s %d" % (k.replace("chancery-", ""), n) for k, n in killed.items())))
 
 
 if __name__ == "__main__":
-    at_random(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    unittest.main()

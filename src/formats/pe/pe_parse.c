@@ -194,7 +194,7 @@ static bool parse_table(struct arena *a, const struct source *in, struct headers
     if (end < in->size)
         return bad(e, "there is data behind its certificate table that nothing covers");
     for (size_t i = 0; i < pe->section_count; i++)
-        if (pe->sections[i].raw_at != 0 &&
+        if (pe->sections[i].raw_at != 0 && pe->sections[i].raw_size > 0 &&
             (uint64_t)pe->sections[i].raw_at + pe->sections[i].raw_size > h->security_at)
             return bad(e, "its certificate table lies inside of a section");
     TRY(source_load(a, in, h->security_at, h->security_size, &table, e));
