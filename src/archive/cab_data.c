@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/cab_internal.h"
 #define ZLIB_CONST
+#include <libdeflate.h>
 #include <stdlib.h>
 #include <zlib.h>
 
 uint32_t cab_checksum(struct reader bytes, uint32_t sum)
 {
+    uint64_t pair = 0, two;
     uint32_t word, rest = 0;
+    while (reader_u64le(&bytes, &two))
+        pair ^= two;
+    sum ^= (uint32_t)pair ^ (uint32_t)(pair >> 32);
     while (reader_u32le(&bytes, &word))
         sum ^= word;
     for (uint8_t byte; reader_u8(&bytes, &byte);)
@@ -17,6 +22,7 @@ uint32_t cab_checksum(struct reader bytes, uint32_t sum)
 struct decoder {
     z_stream z;
     bool zlib;
+    struct libdeflate_decompressor *alone; /* NULL: blocks refer to the ones before */
     uint8_t packed[CAB_BLOCK_HEADER + 255 + CAB_PACKED_MAX];
     uint8_t plain[2][CAB_BLOCK]; /* by turns: a block may refer to the one before */
     unsigned turn;
@@ -27,7 +33,43 @@ static void decoder_done(struct decoder **d)
 {
     if (*d != NULL && (*d)->zlib)
         (void)inflateEnd(&(*d)->z);
+    if (*d != NULL && (*d)->alone != NULL)
+        libdeflate_free_decompressor((*d)->alone);
     free(*d);
+}
+
+/* Many writers compress each block by itself. libdeflate reads those in half of the time; it
+ * refuses the first one that refers to a block before, and from then on zlib is asked. */
+static bool inflate_alone(struct decoder *d, struct reader packed, size_t size)
+{
+    size_t used = 0, got = 0;
+    if (d->alone == NULL)
+        return false;
+    if (libdeflate_deflate_decompress_ex(d->alone, packed.at, packed.left, d->plain[d->turn], size,
+                                         &used, &got) == LIBDEFLATE_SUCCESS &&
+        used == packed.left && got == size)
+        return true;
+    libdeflate_free_decompressor(d->alone);
+    d->alone = NULL;
+    return false;
+}
+
+static bool inflate_after(struct decoder *d, struct reader packed, size_t size, struct err *e)
+{
+    if (inflateReset(&d->z) != Z_OK ||
+        (d->before > 0 &&
+         inflateSetDictionary(&d->z, d->plain[d->turn ^ 1], (uInt)d->before) != Z_OK))
+        return err_set(e, ERR_INTERNAL, "zlib");
+    d->z.next_in = packed.at;
+    d->z.avail_in = (uInt)packed.left;
+    d->z.next_out = d->plain[d->turn];
+    d->z.avail_out = (uInt)size;
+    int result = inflate(&d->z, Z_FINISH);
+    if (result == Z_MEM_ERROR)
+        return err_set(e, ERR_NO_MEMORY, "zlib");
+    if (result != Z_STREAM_END || d->z.avail_in != 0 || d->z.avail_out != 0)
+        return cab_bad(e, "compressed data is damaged");
+    return true;
 }
 
 /* [MS-MCI] 2.1: "CK" and one deflate stream; its window is what the block before gave. */
@@ -35,21 +77,10 @@ static bool inflate_block(struct decoder *d, struct reader packed, size_t size, 
                           struct err *e)
 {
     uint8_t *to = d->plain[d->turn];
-    const uint8_t *last = d->plain[d->turn ^ 1];
     if (!reader_starts_with(packed, "CK", 2) || !reader_skip(&packed, 2))
         return cab_bad(e, "a compressed block does not begin with its mark");
-    if (inflateReset(&d->z) != Z_OK ||
-        (d->before > 0 && inflateSetDictionary(&d->z, last, (uInt)d->before) != Z_OK))
-        return err_set(e, ERR_INTERNAL, "zlib");
-    d->z.next_in = packed.at;
-    d->z.avail_in = (uInt)packed.left;
-    d->z.next_out = to;
-    d->z.avail_out = (uInt)size;
-    int result = inflate(&d->z, Z_FINISH);
-    if (result == Z_MEM_ERROR)
-        return err_set(e, ERR_NO_MEMORY, "zlib");
-    if (result != Z_STREAM_END || d->z.avail_in != 0 || d->z.avail_out != 0)
-        return cab_bad(e, "compressed data is damaged");
+    if (!inflate_alone(d, packed, size))
+        TRY(inflate_after(d, packed, size, e));
     *ret = reader_over(to, size);
     d->before = size;
     d->turn ^= 1;
@@ -109,6 +140,7 @@ bool cab_expand(const struct cab *c, const struct cab_folder *f, uint64_t from, 
     d->zlib = kind == CAB_MSZIP && inflateInit2(&d->z, -MAX_WBITS) == Z_OK;
     if (kind == CAB_MSZIP && !d->zlib)
         return err_set(e, ERR_NO_MEMORY, "zlib");
+    d->alone = libdeflate_alloc_decompressor(); /* none: zlib does all of it */
     uint64_t at = f->data;
     for (uint64_t done = 0; done < to;) {
         struct reader plain;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/cab_internal.h"
-#define ZLIB_CONST
+#include <libdeflate.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 enum { LEVEL = 6, PACKED_ROOM = CAB_BLOCK + 1024 };
 
@@ -72,21 +71,21 @@ bool cab_signed_head(const struct cab *c, uint32_t signature, struct writer *ret
 }
 
 /* --- blocks ----------------------------------------------------------------------------------- */
+/* Each block is compressed by itself. MSZIP lets a block refer to the one before, which would save
+ * about 3 %, but libdeflate cannot, and it takes less than half of the time that zlib takes. */
 struct encoder {
-    z_stream z;
-    bool zlib;
+    struct libdeflate_compressor *compressor; /* NULL: stored */
     struct sink *out;
-    uint8_t plain[2][CAB_BLOCK];
+    uint8_t plain[CAB_BLOCK];
     uint8_t packed[CAB_BLOCK_HEADER + PACKED_ROOM];
-    unsigned turn;
-    size_t used, before; /* bytes of the block at work, and of the one before */
+    size_t used; /* bytes of the block at work */
     uint32_t blocks;
 };
 
 static void encoder_done(struct encoder **x)
 {
-    if (*x != NULL && (*x)->zlib)
-        (void)deflateEnd(&(*x)->z);
+    if (*x != NULL && (*x)->compressor != NULL)
+        libdeflate_free_compressor((*x)->compressor);
     free(*x);
 }
 
@@ -94,28 +93,20 @@ static bool deflate_block(struct encoder *x, size_t *ret, struct err *e)
 {
     x->packed[CAB_BLOCK_HEADER] = 'C';
     x->packed[CAB_BLOCK_HEADER + 1] = 'K';
-    if (deflateReset(&x->z) != Z_OK ||
-        (x->before > 0 &&
-         deflateSetDictionary(&x->z, x->plain[x->turn ^ 1], (uInt)x->before) != Z_OK))
-        return err_set(e, ERR_INTERNAL, "zlib");
-    x->z.next_in = x->plain[x->turn];
-    x->z.avail_in = (uInt)x->used;
-    x->z.next_out = &x->packed[CAB_BLOCK_HEADER + 2];
-    x->z.avail_out = PACKED_ROOM - 2;
-    if (deflate(&x->z, Z_FINISH) != Z_STREAM_END)
-        return err_set(e, ERR_INTERNAL, "deflate of a block did not end");
-    *ret = PACKED_ROOM - x->z.avail_out;
-    return true;
+    size_t n = libdeflate_deflate_compress(x->compressor, x->plain, x->used,
+                                           &x->packed[CAB_BLOCK_HEADER + 2], PACKED_ROOM - 2);
+    *ret = n + 2;
+    return n > 0 || err_set(e, ERR_INTERNAL, "deflate of a block did not end");
 }
 
 static bool put_block(struct encoder *x, struct err *e)
 {
     struct writer head;
     size_t length = x->used;
-    struct reader body = reader_over(x->plain[x->turn], x->used), fields;
+    struct reader body = reader_over(x->plain, x->used), fields;
     if (x->used == 0)
         return true;
-    if (x->zlib) {
+    if (x->compressor != NULL) {
         TRY(deflate_block(x, &length, e));
         body = reader_over(&x->packed[CAB_BLOCK_HEADER], length);
     }
@@ -131,9 +122,7 @@ static bool put_block(struct encoder *x, struct err *e)
     ok = writer_ok(&head, e) && sink_reader(x->out, writer_view(&head), e) &&
          sink_reader(x->out, body, e);
     writer_done(&head);
-    x->before = x->used;
     x->used = 0;
-    x->turn ^= 1;
     x->blocks++;
     return ok;
 }
@@ -143,7 +132,7 @@ static bool encode(void *ctx, struct reader piece, struct err *e)
     struct encoder *x = ctx;
     while (piece.left > 0) {
         size_t room = CAB_BLOCK - x->used, n = piece.left < room ? piece.left : room;
-        TRY(reader_copy(&piece, &x->plain[x->turn][x->used], n));
+        TRY(reader_copy(&piece, &x->plain[x->used], n));
         x->used += n;
         if (x->used == CAB_BLOCK)
             TRY(put_block(x, e));
@@ -215,9 +204,9 @@ static bool encode_folder(const struct repack *r, const struct cab_folder *f, ui
                         "so files in it cannot be replaced.");
     x->out = r->out;
     if ((f->kind & 15) != CAB_STORED) {
-        x->zlib = deflateInit2(&x->z, LEVEL, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK;
-        if (!x->zlib)
-            return err_set(e, ERR_NO_MEMORY, "zlib");
+        x->compressor = libdeflate_alloc_compressor(LEVEL);
+        if (x->compressor == NULL)
+            return err_set(e, ERR_NO_MEMORY, "compressor");
     }
     TRY(encode_files(r, f, x, e));
     if (x->blocks > UINT16_MAX)

@@ -130,6 +130,8 @@ static bool collect(struct layout *l, const struct cfb_change *changes, size_t c
         number[i] = l->count;
         add_node(l, change, &c->entries[i], i == 0 ? NO_ENTRY : c->entries[i].parent);
     }
+    static const char root[] = "R\0o\0o\0t\0 \0E\0n\0t\0r\0y"; /* 2.6.2; not every writer does */
+    l->nodes[0].name = reader_over(root, sizeof root);
     for (uint32_t i = 1; i < l->count; i++)
         l->nodes[i].parent = number[l->nodes[i].parent];
     for (size_t i = 0; i < count; i++)

@@ -2,11 +2,11 @@
 /* The floor under signing, in one small process with nothing of ours in it:
  *   yardstick file IN OUT KEY          read and hash once, write once, one signature
  *   yardstick copy IN OUT              read, hash, write
- *   yardstick zip IN OUT KEY           every .dll/.exe entry: inflate, hash, sign, append 8 KiB,
- *                                      deflate at level 6; all else copied as it stands
- *   yardstick run REPORT PROGRAM ...   runs a program, writes its CPU seconds and peak KiB to
- * REPORT: a small parent, because a child's peak begins with its parent's Not a signer: the ZIP
- * holds the right amount of right work, `unzip -t` accepts it. */
+ *   yardstick zip IN OUT KEY           every .dll/.exe/.msi entry: inflate, hash, sign, append 8
+ * KiB, deflate at level 6; all else copied as it stands yardstick run REPORT PROGRAM ...   runs a
+ * program, writes its CPU seconds and peak KiB to REPORT: a small parent, because a child's peak
+ * begins with its parent's Not a signer: the ZIP holds the right amount of right work, `unzip -t`
+ * accepts it. */
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <openssl/evp.h>
@@ -125,8 +125,9 @@ static int run_zip(const char *in_path, const char *out_path, const char *key)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t name = le(r + 28, 2), packed = le(r + 20, 4), header = le(r + 42, 4);
         uint32_t head = 30 + le(z + header + 26, 2) + le(z + header + 28, 2);
-        bool pe =
-            memcmp(r + 46 + name - 4, ".dll", 4) == 0 || memcmp(r + 46 + name - 4, ".exe", 4) == 0;
+        bool pe = memcmp(r + 46 + name - 4, ".dll", 4) == 0 ||
+                  memcmp(r + 46 + name - 4, ".exe", 4) == 0 ||
+                  memcmp(r + 46 + name - 4, ".msi", 4) == 0;
         unsigned char local[4096], *data = z + header + head;
         uint32_t crc = le(r + 16, 4);
         size_t n = packed;

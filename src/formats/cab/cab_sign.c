@@ -35,16 +35,39 @@ static bool digest_head(const struct cab *c, struct reader head, struct digest *
     return true;
 }
 
-bool cab_digest(const struct cab *c, enum hash hash, struct digest_value *ret, struct err *e)
+/* A digest over the cabinet while it is copied. */
+struct copying {
+    struct digest d;
+    struct sink *out; /* NULL: only the digest */
+};
+
+static bool copy_piece(void *ctx, struct reader piece, struct err *e)
 {
-    CLEANUP(digest_done) struct digest d = {0};
+    struct copying *x = ctx;
+    digest_add(&x->d, piece);
+    return x->out == NULL || sink_reader(x->out, piece, e);
+}
+
+/* Length and place of the signature, which are not known yet, are not hashed. */
+static bool copy_unsigned(const struct cab *c, enum hash hash, struct sink *out,
+                          struct digest_value *ret, struct err *e)
+{
     CLEANUP(writer_done) struct writer head;
+    struct copying x = {.out = out};
     uint32_t shift;
     const struct source body = body_of(c);
     writer_init(&head, HEAD_MAX);
-    TRY(cab_signed_head(c, 0, &head, &shift, e) && digest_begin(&d, hash, e));
-    TRY(digest_head(c, writer_view(&head), &d, e) && digest_source(&d, &body, e));
-    return digest_end(&d, ret, e);
+    bool ok = cab_signed_head(c, 0, &head, &shift, e) && digest_begin(&x.d, hash, e) &&
+              digest_head(c, writer_view(&head), &x.d, e) &&
+              (out == NULL || sink_reader(out, writer_view(&head), e)) &&
+              source_each(&body, copy_piece, &x, e) && digest_end(&x.d, ret, e);
+    digest_done(&x.d);
+    return ok;
+}
+
+bool cab_digest(const struct cab *c, enum hash hash, struct digest_value *ret, struct err *e)
+{
+    return copy_unsigned(c, hash, NULL, ret, e);
 }
 
 /* Some programs pad the message to 8 bytes and count the padding. What is no PKCS#7 is left whole:
@@ -60,6 +83,7 @@ static struct reader message_of(const struct cab *c)
     return whole;
 }
 
+/* Copies the cabinet to job->out, which then lacks nothing but the signature. */
 static bool make_pkcs7(const struct sign_job *job, const struct cab *c, struct writer *pkcs7,
                        struct err *e)
 {
@@ -74,7 +98,7 @@ static bool make_pkcs7(const struct sign_job *job, const struct cab *c, struct w
     writer_init(&content, 4096);
     if (name != NULL && !hash_from_name(name, &hash))
         return err_user(e, ERR_DIRECTIVE, "The hash algorithm \"%.40s\" is not known.", name);
-    TRY(cab_digest(c, hash, &digest, e));
+    TRY(copy_unsigned(c, hash, job->out, &digest, e));
     spc_data_cab(&data);
     spc_indirect_data(&content, writer_view(&data), hash, digest_view(&digest));
     TRY(writer_ok(&data, e) && writer_ok(&content, e));
@@ -99,11 +123,11 @@ bool cab_sign(const struct sign_job *job, struct err *e)
     writer_init(&pkcs7, PKCS7_MAX);
     writer_init(&head, HEAD_MAX);
     TRY(cab_open(job->arena, job->in, NULL, &c, e));
-    const struct source body = body_of(c);
+    const uint64_t start = job->out->used;
     TRY(make_pkcs7(job, c, &pkcs7, e));
     TRY(cab_signed_head(c, (uint32_t)pkcs7.len, &head, &shift, e));
-    return sink_reader(job->out, writer_view(&head), e) && sink_source(job->out, &body, e) &&
-           sink_reader(job->out, writer_view(&pkcs7), e);
+    return sink_reader(job->out, writer_view(&pkcs7), e) &&
+           sink_patch(job->out, start, head.data, head.len, e);
 }
 
 static bool digest_for(void *ctx, struct arena *a, const struct spc_content *said,
