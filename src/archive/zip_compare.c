@@ -88,8 +88,8 @@ static uint64_t length(const struct zip_entry *x)
     return x->data - x->header + x->compressed + x->descriptor;
 }
 
-/* Runs of untouched entries are compared as one range; which entry differs is not worth a second
- * look, so the text names the first of the run. */
+/* Runs of untouched entries that lie behind each other in both files are compared as one range;
+ * which entry differs is not worth a second look, so the text names the first of the run. */
 static bool compare_contents(const struct zip *before, const struct zip *after, const bool *changed,
                              struct comparing *c, struct err *e)
 {
@@ -103,8 +103,10 @@ static bool compare_contents(const struct zip *before, const struct zip *after, 
             continue;
         }
         uint64_t n = 0;
-        for (;
-             i < before->count && after->order[i] == before->order[i] && !changed[before->order[i]];
+        for (; i < before->count && after->order[i] == before->order[i] &&
+               !changed[before->order[i]] &&
+               before->entries[before->order[i]].header == x->header + n &&
+               after->entries[before->order[i]].header == y->header + n;
              i++)
             n += length(&before->entries[before->order[i]]);
         bool same;

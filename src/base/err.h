@@ -63,6 +63,7 @@
     E(ERR_ZIP_RATIO,       422, "zip.ratio",            "An entry of the ZIP file expands too much.") \
     E(ERR_ZIP_CHANGED,     422, "zip.changed",          "Something in the ZIP file changed that should not.") \
     E(ERR_CAB,             422, "cab.malformed",        "The cabinet file is malformed.") \
+    E(ERR_VBA,             422, "vba.malformed",        "The VBA project of the file is malformed.") \
     E(ERR_CAB_SET,         422, "cab.set",              "The cabinet is one part of a set of several files.") \
     E(ERR_CFB,             422, "cfb.malformed",        "The compound file (MSI) is malformed.") \
     E(ERR_XML,             422, "xml.invalid",          "The XML document is not well-formed.") \

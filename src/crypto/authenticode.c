@@ -109,7 +109,8 @@ static bool ask_signature(const struct authenticode *job, const struct signer *s
     struct cms_attribute list[2] = {{OID_SPC_STATEMENT_TYPE, writer_view(&statement)},
                                     {OID_SPC_OPUS_INFO, writer_view(&opus)}};
     plan->attributes = list;
-    plan->attribute_count = present(job->description) || present(job->url) ? 2 : 1;
+    plan->attribute_count =
+        present(job->description) || present(job->url) || job->empty_opus ? 2 : 1;
     ok = ok && writer_ok(&opus, e) && writer_ok(&statement, e) &&
          cms_to_be_signed(plan, attributes, &to_sign, e) &&
          signer->sign(signer->ctx, job->slot, plan->algorithm, digest_view(&to_sign), signature, e);

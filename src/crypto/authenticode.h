@@ -20,6 +20,7 @@ struct authenticode {
     struct reader content; /* whole DER element */
     enum hash hash;
     const char *description, *url; /* NULL or "": none */
+    bool empty_opus;               /* SpcSpOpusInfo also without these two */
     uint32_t slot;
     struct reader append_to; /* nest the new signature into this PKCS#7; .at NULL: no */
 };

@@ -63,6 +63,7 @@
     O(OID_SPC_PE_IMAGE_DATA,      "1.3.6.1.4.1.311.2.1.15",    "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0f") \
     O(OID_SPC_INDIVIDUAL,         "1.3.6.1.4.1.311.2.1.21",    "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x15") \
     O(OID_SPC_CAB_DATA,           "1.3.6.1.4.1.311.2.1.25",    "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x19") \
+    O(OID_SPC_VBA_LEGACY,         "1.3.6.1.4.1.311.2.1.29",    "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x1d") \
     O(OID_SPC_SIP_INFO,           "1.3.6.1.4.1.311.2.1.30",    "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x1e") \
     O(OID_SPC_SIP_INFO_V2,        "1.3.6.1.4.1.311.2.1.31",    "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x1f") \
     O(OID_SPC_NESTED_SIGNATURE,   "1.3.6.1.4.1.311.2.4.1",     "\x2b\x06\x01\x04\x01\x82\x37\x02\x04\x01") \

@@ -7,6 +7,7 @@
 /* Every format that is built. A new format is its folder and one word here and in meson.build. */
 /* clang-format off */
 #define FORMATS(F) \
+    F(office_oxml) \
     F(nupkg) \
     F(appx) \
     F(msix) \
