@@ -8,6 +8,7 @@
 /* clang-format off */
 #define FORMATS(F) \
     F(office_oxml) \
+    F(office_binary) \
     F(nupkg) \
     F(appx) \
     F(msix) \

@@ -88,6 +88,22 @@ class RealFiles(unittest.TestCase):
                 signed += 1
         self.assertGreater(signed, 5)
 
+    def test_workbooks_of_the_binary_form(self):
+        signed = 0
+        with authenticode.Bench() as b:
+            for path in files("*.xls"):
+                before = macros.signatures(path)
+                if before:
+                    content = macros.indirect_data(before["legacy"])
+                    self.assertEqual(computed(b, path)[1]["legacy", macros.digest_algorithm(content)], content, path)
+                name = os.path.basename(path)
+                b.sign(path, b.path(name), stamp=True)
+                self.assertTrue(b.valid(b.path(name)), name)
+                _, contents = computed(b, path)
+                self.assertEqual(macros.indirect_data(macros.signatures(b.path(name))["legacy"]), contents["legacy", "sha256"], name)
+                signed += 1
+        self.assertGreater(signed, 1)
+
 
 if __name__ == "__main__":
     if not CORPUS or not os.path.exists(TOOL):

@@ -18,12 +18,28 @@ def project(path):
 
 
 def signatures(path):
-    """DigSigInfoSerialized of each kind of an OOXML file."""
+    """DigSigInfoSerialized of each kind; of a binary file the one in the document properties."""
     if not zipfile.is_zipfile(path):
-        return {}
+        return legacy_property(path)
     with zipfile.ZipFile(path) as z:
         names = {n.lower().split("/")[-1]: n for n in z.namelist()}
         return {k: z.read(names[n]) for k, n in KINDS.items() if n in names}
+
+
+def legacy_property(path):
+    """Property 0x18 of a workbook: found by its form, where the stream lies in one piece."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at = data.find(bytes.fromhex("02d5cdd59c2e1b10939708002b2cf9ae"))
+    if at < 0:
+        return {}
+    section = at - 28 + struct.unpack_from("<I", data, at + 16)[0]
+    for i in range(struct.unpack_from("<I", data, section + 4)[0]):
+        number, offset = struct.unpack_from("<II", data, section + 8 + 8 * i)
+        kind, _, length = struct.unpack_from("<III", data, section + offset)
+        if number == 0x18 and kind == 0x41:
+            return {"legacy": data[section + offset + 16:section + offset + 16 + length]}
+    return {}
 
 
 def element(data, at=0):

@@ -207,6 +207,14 @@ static bool digest_project(void *ctx, struct arena *a, const struct spc_content 
     return ret->at != NULL || arena_err(e);
 }
 
+/* Older versions of Office sign with MD5 by default: say that, and not that something is broken. */
+static void explain_md5(struct signature *s)
+{
+    if (!s->intact && s->problem != NULL && sign_hash(s->algorithm) == HASH_MD5 &&
+        strcmp(s->problem, err_default_text(ERR_SIGNATURE)) == 0)
+        s->problem = "The signature uses MD5, which is not accepted any more.";
+}
+
 bool vba_verify(struct arena *a, const struct vba *v, enum vba_kind kind, struct reader info,
                 struct signature *list, size_t *count, struct err *e)
 {
@@ -221,7 +229,8 @@ bool vba_verify(struct arena *a, const struct vba *v, enum vba_kind kind, struct
         found = &damaged;
     for (size_t i = 0; i < n && *count < VBA_SIGNATURES; i++) {
         list[*count] = found[i];
-        list[(*count)++].kind = names[kind];
+        list[*count].kind = names[kind];
+        explain_md5(&list[(*count)++]);
     }
     return true;
 }
