@@ -57,13 +57,28 @@ static bool put_sig_data(struct arena *a, struct writer *w, enum hash hash, stru
     return true;
 }
 
+struct said {
+    struct writer data, digest;
+};
+static void said_init(struct said *s)
+{
+    writer_init(&s->data, CONTENT_MAX);
+    writer_init(&s->digest, CONTENT_MAX);
+}
+static void said_done(struct said *s)
+{
+    writer_done(&s->data);
+    writer_done(&s->digest);
+}
+
 /* What the signature says: its data element, and the digest. `compiled` false: without the digest
  * of the compiled code, as some programs write it. */
 static bool put_said(struct arena *a, const struct vba *v, enum vba_kind kind, enum hash hash,
-                     bool compiled, struct writer *data, struct writer *digest, struct err *e)
+                     bool compiled, struct said *ret, struct err *e)
 {
     enum hash used = kind == VBA_LEGACY ? HASH_MD5 : hash; /* MD5, whatever is named */
     struct digest_value source, code = {0};
+    struct writer *data = &ret->data, *digest = &ret->digest;
     TRY(source_digest(v, kind, used, &source, e));
     if (compiled)
         TRY(compiled_digest(a, v, used, &code, e));
@@ -84,12 +99,10 @@ static bool put_said(struct arena *a, const struct vba *v, enum vba_kind kind, e
 bool vba_indirect_data(struct arena *a, const struct vba *v, enum vba_kind kind, enum hash hash,
                        struct writer *w, struct err *e)
 {
-    CLEANUP(writer_done) struct writer data;
-    CLEANUP(writer_done) struct writer digest;
-    writer_init(&data, CONTENT_MAX);
-    writer_init(&digest, CONTENT_MAX);
-    TRY(put_said(a, v, kind, hash, true, &data, &digest, e));
-    spc_indirect_data(w, writer_view(&data), hash, writer_view(&digest));
+    CLEANUP(said_done) struct said said;
+    said_init(&said);
+    TRY(put_said(a, v, kind, hash, true, &said, e));
+    spc_indirect_data(w, writer_view(&said.data), hash, writer_view(&said.digest));
     return writer_ok(w, e);
 }
 
@@ -183,18 +196,16 @@ static bool digest_project(void *ctx, struct arena *a, const struct spc_content 
                            struct reader *ret, struct err *e)
 {
     const struct check *c = ctx;
-    CLEANUP(writer_done) struct writer data;
-    CLEANUP(writer_done) struct writer digest;
+    CLEANUP(said_done) struct said own;
     struct reader type, value, at;
-    writer_init(&data, CONTENT_MAX);
-    writer_init(&digest, CONTENT_MAX);
+    said_init(&own);
     if (said->content_type != OID_SPC_INDIRECT_DATA || !said_for(said, c->kind))
         return err_user(e, ERR_SIGNATURE, "The signature is not one of a VBA project.");
     if (c->kind == VBA_V3 && c->v->no_v3 != NULL)
         return err_user(e, ERR_SIGNATURE, "The V3 signature of this project is not checked: %s.",
                         c->v->no_v3);
-    TRY(put_said(a, c->v, c->kind, said->hash, has_compiled(said, c->kind), &data, &digest, e));
-    at = writer_view(&data);
+    TRY(put_said(a, c->v, c->kind, said->hash, has_compiled(said, c->kind), &own, e));
+    at = writer_view(&own.data);
     if (!der_get(&at, DER_SEQUENCE, &value) || !der_oid(&value, &type))
         return err_set(e, ERR_INTERNAL, "data is not one element");
     if (!reader_equal(value, said->data_value))
@@ -203,7 +214,7 @@ static bool digest_project(void *ctx, struct arena *a, const struct spc_content 
             c->kind == VBA_LEGACY
                 ? "The compiled code of the VBA project was changed after it was signed."
                 : "The signature is not one of a VBA project.");
-    *ret = arena_bytes(a, writer_view(&digest));
+    *ret = arena_bytes(a, writer_view(&own.digest));
     return ret->at != NULL || arena_err(e);
 }
 
