@@ -3,6 +3,7 @@
 #include "archive/zip.h"
 #include "formats/cab/cab_sample.h"
 #include "formats/msi/msi_sample.h"
+#include "formats/office_oxml/office_oxml_sample.h"
 #include "formats/pe/pe_sample.h"
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,23 @@ static void make_msi(struct writer *w)
     msi_sample(w, &(struct msi_sample){.major = 3, .streams = streams, .count = COUNT_OF(streams)});
 }
 
+static void make_office_oxml(struct writer *w)
+{
+    struct writer project;
+    writer_init(&project, MUCH);
+    vba_sample_project(&project, &(struct vba_sample){0});
+    office_oxml_sample(w, writer_view(&project), NULL, 0);
+    writer_done(&project);
+}
+
+static void make_office_binary(struct writer *w)
+{
+    static const struct vba_sample_stream book = {
+        "Workbook", {(const uint8_t *)"\x09\x08\4\0\0\6\5\0\x0a\0\0\0", 12}};
+    vba_sample_project(
+        w, &(struct vba_sample){.prefix = "_VBA_PROJECT_CUR/", .more = &book, .more_count = 1});
+}
+
 static void make_file(struct writer *w)
 {
     writer_text(w, "Any bytes at all.\n");
@@ -136,8 +154,16 @@ static uint64_t in_stream(struct reader in)
     return reader_find(in, 0, "some rows", 9);
 }
 
+/* The compiled code of a macro project. */
+static uint64_t in_code(struct reader in)
+{
+    return reader_find(in, 0, "compiled", 8);
+}
+
 /* clang-format off */
 const struct format_sample format_samples[] = {
+    {"office_oxml", "a.docm", false, make_office_oxml, in_code},
+    {"office_binary", "a.xls", false, make_office_binary, in_code},
     {"nupkg",      "a.nupkg", false, make_nupkg,      in_entry},
     {"appx",       "a.appx",  true,  make_appx,       in_entry},
     {"msix",       "a.msix",  true,  make_appx,       in_entry},

@@ -49,7 +49,10 @@ static bool put_entry(const struct sign_job *job, struct changes *c, const struc
     struct zip_change change = {.action = index == SIZE_MAX ? ZIP_ADD : ZIP_REPLACE,
                                 .index = index == SIZE_MAX ? o->project : index,
                                 .path = path};
-    TRY(writer_ok(text, e) && pack(job->arena, writer_view(text), ZIP_DEFLATED, &change.packed, e));
+    uint16_t method = index == SIZE_MAX ? ZIP_DEFLATED : o->zip->entries[index].method;
+    struct reader bytes = arena_bytes(job->arena, writer_view(text));
+    TRY(writer_ok(text, e) && (bytes.at != NULL || arena_err(e)) &&
+        pack(job->arena, bytes, method, &change.packed, e));
     add_change(c, change);
     return true;
 }
