@@ -96,6 +96,9 @@ static const struct grammar_attribute authenticode_attributes[] = {
     {.name = "append", .value = VALUE_BOOLEAN, .by_default = "false",
      .only_in = "pe-file cab-file catalog-file",
      .about = "keep the signatures that are there and add one"},
+    {.name = "page-hashes", .value = VALUE_BOOLEAN, .by_default = "false",
+     .only_in = "pe-file",
+     .about = "also a digest of each page, for drivers and protected processes (signtool /ph)"},
     END,
 };
 static const struct grammar_attribute apk_attributes[] = {

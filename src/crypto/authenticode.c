@@ -15,17 +15,53 @@ static void put_obsolete(struct writer *w)
     writer_done(&text);
 }
 
-void spc_data_pe(struct writer *w)
+/* class of the SpcSerializedObject that holds page hashes */
+static const uint8_t page_hash_class[16] = {0xa6, 0xb5, 0x86, 0xd5, 0xb4, 0xa1, 0x24, 0x66,
+                                            0xae, 0x05, 0xa2, 0x17, 0xda, 0x8e, 0x60, 0xd6};
+
+/* SET { SEQUENCE { version, SET { hashes } } } */
+static void put_pages(struct writer *w, enum hash hash, struct reader hashes)
+{
+    size_t all = der_open(w, DER_SET);
+    size_t one = der_open(w, DER_SEQUENCE);
+    der_put_oid(w, hash == HASH_SHA1 ? OID_SPC_PAGE_HASHES_V1 : OID_SPC_PAGE_HASHES_V2);
+    size_t values = der_open(w, DER_SET);
+    der_put_octets(w, hashes);
+    der_close(w, values);
+    der_close(w, one);
+    der_close(w, all);
+}
+
+static void put_image_data(struct writer *w, enum hash hash, struct reader hashes)
 {
     size_t at = der_open(w, DER_SEQUENCE);
     der_put_oid(w, OID_SPC_PE_IMAGE_DATA);
     size_t image = der_open(w, DER_SEQUENCE);
     der_put(w, DER_BIT_STRING, reader_over("", 1)); /* flags: none */
     size_t link = der_open(w, DER_CONTEXT_MADE(0));
-    put_obsolete(w);
+    if (hashes.at == NULL) {
+        put_obsolete(w);
+    } else { /* SpcLink: moniker [1] IMPLICIT SpcSerializedObject */
+        size_t moniker = der_open(w, DER_CONTEXT_MADE(1));
+        der_put_octets(w, reader_over(page_hash_class, sizeof page_hash_class));
+        size_t serialized = der_open(w, DER_OCTET_STRING);
+        put_pages(w, hash, hashes);
+        der_close(w, serialized);
+        der_close(w, moniker);
+    }
     der_close(w, link);
     der_close(w, image);
     der_close(w, at);
+}
+
+void spc_data_pe(struct writer *w)
+{
+    put_image_data(w, HASH_NONE, (struct reader){0});
+}
+
+void spc_data_pe_pages(struct writer *w, enum hash hash, struct reader hashes)
+{
+    put_image_data(w, hash, hashes);
 }
 
 void spc_data_cab(struct writer *w)

@@ -9,6 +9,11 @@
 
 /* SpcAttributeTypeAndOptionalValue: what is signed. */
 void spc_data_pe(struct writer *w);
+/* The same with page hashes, by SHA-1 (version 1) or SHA-256 (version 2). */
+void spc_data_pe_pages(struct writer *w, enum hash hash, struct reader hashes);
+/* The page hashes in spc_content.data_value of a PE file; ret->at NULL: there are none. False:
+ * something else stands there. */
+MUST_CHECK bool spc_page_hashes(struct reader data_value, enum hash *ret_hash, struct reader *ret);
 void spc_data_cab(struct writer *w);
 /* SpcSipInfo: version 0x10000 for scripts, 1 for MSI, 0x01010000 for APPX; guid in file order. */
 void spc_data_sip(struct writer *w, uint32_t version, const uint8_t guid[16]);

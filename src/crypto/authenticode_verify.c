@@ -14,6 +14,35 @@ struct run {
     size_t count;
 };
 
+/* --- page hashes ------------------------------------------------------------------------------ */
+
+static bool read_pages(struct reader serialized, enum hash *ret_hash, struct reader *ret)
+{
+    struct reader all, one, values, type;
+    TRY(der_only(serialized, DER_SET, &all) && der_only(all, DER_SEQUENCE, &one));
+    TRY(der_oid(&one, &type) && der_only(one, DER_SET, &values));
+    enum oid version = oid_find(type);
+    *ret_hash = version == OID_SPC_PAGE_HASHES_V1   ? HASH_SHA1
+                : version == OID_SPC_PAGE_HASHES_V2 ? HASH_SHA256
+                                                    : HASH_NONE;
+    return *ret_hash != HASH_NONE && der_octets(&values, ret) && reader_at_end(&values);
+}
+
+bool spc_page_hashes(struct reader data_value, enum hash *ret_hash, struct reader *ret)
+{
+    struct reader image, flags, link, moniker, class, serialized;
+    *ret = (struct reader){0};
+    /* Some signers (sbsign among them) leave parts of it out: then there is nothing to find. */
+    if (!der_only(data_value, DER_SEQUENCE, &image) ||
+        !der_optional(&image, DER_BIT_STRING, &flags) ||
+        !der_optional(&image, DER_CONTEXT_MADE(0), &link) || link.at == NULL ||
+        !der_next_is(link, DER_CONTEXT_MADE(1)))
+        return true;
+    return der_only(link, DER_CONTEXT_MADE(1), &moniker) && der_octets(&moniker, &class) &&
+           der_octets(&moniker, &serialized) && reader_at_end(&moniker) &&
+           read_pages(serialized, ret_hash, ret);
+}
+
 /* --- what the signature says ----------------------------------------------------------------- */
 
 static bool read_indirect(const struct cms *c, struct spc_content *said)

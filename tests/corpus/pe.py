@@ -137,6 +137,38 @@ class RealFiles(unittest.TestCase):
                 self.assertTrue(self.b.accepted(again))
                 self.assertTrue(self.b.accepted(both))
 
+    def test_page_hashes(self):
+        """Ours accepted by osslsigncode, its by us; programs whose pages are no pages are refused."""
+        configuration = self.b.put("ph.xml", (CONFIGURATION % ("sha256", "false")).replace("append=", 'page-hashes="true" append=').encode())
+        written = refused = read = 0
+        for source in files():
+            if short(source) in REFUSED:
+                continue
+            with self.subTest(file=short(source)):
+                out, theirs = self.b.path("out.exe"), self.b.path("theirs.exe")
+                done = self.b.chancery("sign", "--key", self.b.key, "--cert", self.b.certificate, "--config", configuration,
+                                       "--force", "-o", out, source)
+                if done.returncode != 0:
+                    self.assertIn(b"aligned to", done.stderr)
+                    refused += 1
+                    continue
+                self.assertTrue(self.report(out)[0])
+                shown = subprocess.run(["osslsigncode", "verify", "-ignore-crl", "-CAfile", self.certificate, "-in", out],
+                                       capture_output=True).stdout
+                self.assertIn(b"Calculated page hash", shown)
+                self.assertNotIn(b"MISMATCH", shown)
+                written += 1
+                if os.path.exists(theirs):
+                    os.unlink(theirs)
+                done = subprocess.run(["osslsigncode", "sign", "-certs", self.certificate, "-key", self.b.key, "-h", "sha256", "-ph",
+                                       "-in", source, "-out", theirs], capture_output=True)
+                if done.returncode == 0:
+                    self.assertTrue(self.report(theirs)[0])
+                    read += 1
+        print("corpus pe: page hashes of %d files accepted, %d of osslsigncode's by us, %d refused for their alignment"
+              % (written, read, refused))
+        self.assertGreater(written, 0)
+
     def test_their_own_signatures(self):
         """We say what osslsigncode says, and find the digests that the files themselves record."""
         roots = os.path.join(CORPUS, "roots", "all-roots.pem")

@@ -21,20 +21,18 @@ COUNT = int(sys.argv.pop()) if len(sys.argv) > 1 and sys.argv[-1].isdigit() else
 VICTIMS = ["tree", "chancery-core", "chancery-key", "chancery-front", "chancery-fetch", "worker", "worker"]
 
 
-def children(pid, name):
-    """Processes of that name in the session of the service."""
+def workers(supervisor):
+    """Process ids of the workers that it has started and not yet buried."""
     found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
+    for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/stat" % entry) as f:
-                command, rest = f.read().split(")")[0].split("(")[1], None
-            with open("/proc/%s/stat" % entry) as f:
-                rest = f.read().rsplit(")", 1)[1].split()
+                parent = int(f.read().rsplit(")", 1)[1].split()[1])
+            with open("/proc/%s/cmdline" % entry) as f:
+                arguments = f.read()
         except OSError:
             continue
-        if command == name[:15] and int(rest[3]) == pid:
+        if parent == supervisor and "--memory=" in arguments:
             found.append(int(entry))
     return found
 
@@ -50,14 +48,15 @@ class Kills(Faulty):
         while len(self.accepted) < COUNT:
             for key in [uuid.uuid4().hex for _ in range(5)]:
                 self.accepted.append(submit_stubbornly(s, data, key))
-            time.sleep(choice.random())
+            if choice.random() < 0.5:
+                time.sleep(choice.random())
             self.kept.keep()
             victim = choice.choice(VICTIMS)
             if victim == "tree":
                 s.kill()
                 s.start()
             elif victim == "worker":
-                running = children(s.process.pid, "chancery-worker")
+                running = workers(s.process.pid)
                 if not running:
                     continue
                 try:

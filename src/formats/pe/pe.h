@@ -14,6 +14,8 @@ struct pe {
     uint32_t checksum_at;  /* CheckSum of the optional header, 4 bytes: not hashed */
     uint32_t directory_at; /* data directory 4 (security), 8 bytes: not hashed */
     uint32_t headers_end;  /* behind the section table */
+    uint32_t alignment;    /* of sections in memory */
+    uint32_t headers_size; /* SizeOfHeaders */
     uint64_t content_end;  /* where the certificate table begins, or the end of the file */
     struct pe_section *sections;
     size_t section_count;
@@ -35,6 +37,9 @@ MUST_CHECK bool pe_version_facts(struct arena *a, const struct pe *pe, const str
 /* Authenticode digest of the content, padded to 8 bytes as a signed file is. */
 MUST_CHECK bool pe_digest(const struct pe *pe, const struct source *in, enum hash hash,
                           struct digest_value *ret, struct err *e);
+/* The list of page hashes; false with ERR_PE: this program cannot have one. (pe_pages.c) */
+MUST_CHECK bool pe_page_hashes(const struct pe *pe, const struct source *in, enum hash hash,
+                               struct writer *ret, struct err *e);
 MUST_CHECK bool pe_sign(const struct sign_job *job, struct err *e);
 MUST_CHECK bool pe_verify(const struct verify_job *job, struct signature **ret, size_t *ret_count,
                           struct err *e);

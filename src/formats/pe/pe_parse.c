@@ -8,6 +8,8 @@ enum {
     COFF_HEADER = 20,
     SECTION_HEADER = 40,
     CERTIFICATE_HEADER = 8,
+    SECTION_ALIGNMENT_AT = 32,
+    HEADERS_SIZE_AT = 60,
     MAGIC_32 = 0x10b,
     MAGIC_64 = 0x20b,
     DIRECTORY_RESOURCES = 2,
@@ -75,6 +77,11 @@ static bool parse_optional(struct reader optional, struct headers *h, struct err
     if (!reader_u16le(&r, &magic) || (magic != MAGIC_32 && magic != MAGIC_64))
         return bad(e, "the optional header is of an unknown kind");
     pe->plus = magic == MAGIC_64;
+    r = optional;
+    if (!reader_skip(&r, SECTION_ALIGNMENT_AT) || !reader_u32le(&r, &pe->alignment) ||
+        !reader_skip(&r, HEADERS_SIZE_AT - SECTION_ALIGNMENT_AT - 4) ||
+        !reader_u32le(&r, &pe->headers_size))
+        return bad(e, "the optional header is cut");
     uint32_t directories = pe->plus ? 112 : 96;
     r = optional;
     if (!reader_skip(&r, directories - 4) || !reader_u32le(&r, &count))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum { CERTIFICATE_HEADER = 8, WIN_CERT_REVISION_2 = 0x0200, WIN_CERT_TYPE_PKCS7 = 2 };
+enum { PAGES_MAX = 12 * 1024 * 1024 };
 
 /* CheckSum of the optional header: the 16-bit words of the file, summed with end-around carry,
  * plus its length (what imagehlp computes). Bytes may come in pieces of any length. */
@@ -102,6 +103,23 @@ static const char *description_of(const struct sign_job *job, const struct attri
     return own != NULL && own[0] != '\0' ? own : job->file_name;
 }
 
+/* By SHA-1 beside a SHA-1 digest, else by SHA-256: there are no others. */
+static bool put_data(const struct sign_job *job, const struct pe *pe, enum hash hash,
+                     struct writer *w, struct err *e)
+{
+    const char *wanted = attribute_value(&job->attributes, "page-hashes");
+    CLEANUP(writer_done) struct writer hashes;
+    if (wanted == NULL || strcmp(wanted, "true") != 0) {
+        spc_data_pe(w);
+        return writer_ok(w, e);
+    }
+    hash = hash == HASH_SHA1 ? HASH_SHA1 : HASH_SHA256;
+    writer_init(&hashes, PAGES_MAX);
+    TRY(pe_page_hashes(pe, job->in, hash, &hashes, e));
+    spc_data_pe_pages(w, hash, writer_view(&hashes));
+    return writer_ok(w, e);
+}
+
 static bool make_pkcs7(const struct sign_job *job, const struct pe *pe, enum hash hash,
                        const struct digest_value *digest, struct writer *pkcs7, struct err *e)
 {
@@ -109,12 +127,11 @@ static bool make_pkcs7(const struct sign_job *job, const struct pe *pe, enum has
     CLEANUP(writer_done) struct writer content;
     const char *append = attribute_value(&job->attributes, "append");
     struct attributes facts;
-    writer_init(&data, 4096);
-    writer_init(&content, 4096);
-    TRY(pe_version_facts(job->arena, pe, job->in, &facts, e));
-    spc_data_pe(&data);
+    writer_init(&data, PAGES_MAX);
+    writer_init(&content, PAGES_MAX);
+    TRY(pe_version_facts(job->arena, pe, job->in, &facts, e) && put_data(job, pe, hash, &data, e));
     spc_indirect_data(&content, writer_view(&data), hash, digest_view(digest));
-    TRY(writer_ok(&data, e) && writer_ok(&content, e));
+    TRY(writer_ok(&content, e));
     struct authenticode signing = {.content_type = OID_SPC_INDIRECT_DATA,
                                    .content = writer_view(&content),
                                    .hash = hash,

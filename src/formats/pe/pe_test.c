@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/test.h"
+#include "formats/pe/pe.h"
 #include "formats/pe/pe_sample.h"
 #include "formats/testkit.h"
 #include <string.h>
@@ -72,6 +73,76 @@ static void test_pe_sign__again_replaces_and_append_nests(void **state)
     assert_int_equal(count, 2);
     assert_true(list[0].intact && list[1].intact && list[1].content_hash == HASH_SHA384);
     assert_true(accepted(&kit, dual));
+    testkit_done(&kit);
+}
+
+/* The list ends with the end of the last section; osslsigncode computes the same. */
+static void test_pe_sign__page_hashes(void **state)
+{
+    static const char *const hashes[] = {"sha1", "sha256", "sha384", "sha512"};
+    struct testkit kit;
+    (void)state;
+    testkit_init(&kit, "rsa-2048", false);
+    for (size_t i = 0; i < COUNT_OF(hashes); i++) {
+        const char *const attributes[] = {"page-hashes", "true", "hash-algorithm", hashes[i], NULL};
+        struct reader in = sample(kit.arena, &plain);
+        struct reader out =
+            testkit_signed(&kit, &pe_format, "authenticode-sign", "a.exe", in, attributes);
+        static const uint8_t version1[] = {0x2b, 6, 1, 4, 1, 0x82, 0x37, 2, 3, 1};
+        static const uint8_t version2[] = {0x2b, 6, 1, 4, 1, 0x82, 0x37, 2, 3, 2};
+        assert_true(reader_find(out, in.left, i == 0 ? version1 : version2, 10) < out.left);
+        assert_true(testkit_intact(&kit, &pe_format, "a.exe", out));
+        assert_true(accepted(&kit, out));
+    }
+    testkit_done(&kit);
+}
+
+/* Page hashes of another file under a good signature: what Windows would refuse to run. */
+static void test_pe_verify__page_hashes_of_another_file(void **state)
+{
+    struct testkit kit;
+    struct pe *pe;
+    struct err e = {0};
+    struct digest_value digest;
+    struct writer pages, data, content, pkcs7, out;
+    (void)state;
+    testkit_init(&kit, "rsa-2048", false);
+    struct reader in = sample(kit.arena, &plain);
+    const struct source from = source_memory(in);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        writer_init(&pages, 1 << 20);
+        writer_init(&data, 1 << 20);
+        writer_init(&content, 1 << 20);
+        writer_init(&pkcs7, 1 << 20);
+        writer_init(&out, 1 << 20);
+        assert_true(pe_parse(kit.arena, &from, &pe, &e));
+        assert_true(pe_digest(pe, &from, HASH_SHA256, &digest, &e));
+        assert_true(pe_page_hashes(pe, &from, HASH_SHA256, &pages, &e));
+        pages.data[10] ^= (uint8_t)wrong;
+        spc_data_pe_pages(&data, HASH_SHA256, writer_view(&pages));
+        spc_indirect_data(&content, writer_view(&data), HASH_SHA256, digest_view(&digest));
+        const struct authenticode job = {.content_type = OID_SPC_INDIRECT_DATA,
+                                         .content = writer_view(&content),
+                                         .hash = HASH_SHA256};
+        assert_true(authenticode_sign(&job, &kit.signer, &pkcs7, &e));
+        writer_reader(&out, in);
+        writer_zeros(&out, (8 - in.left % 8) % 8);
+        size_t at = out.len, pad = (8 - pkcs7.len % 8) % 8, length = 8 + pkcs7.len + pad;
+        writer_u32le(&out, (uint32_t)length);
+        writer_u32le(&out, 0x00020200);
+        writer_reader(&out, writer_view(&pkcs7));
+        writer_zeros(&out, pad);
+        for (unsigned i = 0; i < 4; i++) {
+            out.data[pe->directory_at + i] = (uint8_t)(at >> 8 * i);
+            out.data[pe->directory_at + 4 + i] = (uint8_t)(length >> 8 * i);
+        }
+        assert_int_equal(testkit_intact(&kit, &pe_format, "a.exe", writer_view(&out)), !wrong);
+        writer_done(&pages);
+        writer_done(&data);
+        writer_done(&content);
+        writer_done(&pkcs7);
+        writer_done(&out);
+    }
     testkit_done(&kit);
 }
 
@@ -165,6 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pe_sign__both_kinds_all_hashes_all_overlays),
         cmocka_unit_test(test_pe_sign__again_replaces_and_append_nests),
+        cmocka_unit_test(test_pe_sign__page_hashes),
+        cmocka_unit_test(test_pe_verify__page_hashes_of_another_file),
         cmocka_unit_test(test_pe_verify__notices_every_flipped_byte),
         cmocka_unit_test(test_pe_inspect__reads_versions_of_all_languages),
         cmocka_unit_test(test_pe_parse__refuses_lies),

@@ -9,11 +9,37 @@ struct hashed {
     struct digest_value values[HASH_SHA512 + 1]; /* by hash, computed once */
 };
 
+/* Page hashes that a signature holds must be those of the file: Windows would not run it. */
+static bool check_pages(const struct hashed *h, const struct spc_content *said, struct err *e)
+{
+    enum { MOST = 12 * 1024 * 1024 };
+    struct reader wanted;
+    enum hash hash;
+    CLEANUP(writer_done) struct writer actual;
+    writer_init(&actual, MOST);
+    if (!spc_page_hashes(said->data_value, &hash, &wanted))
+        return err_user(e, ERR_SIGNATURE, "The page hashes of the signature cannot be read.");
+    if (wanted.at == NULL)
+        return true;
+    struct err why = {0};
+    if (!pe_page_hashes(h->pe, h->in, hash, &actual, &why)) {
+        if (err_is_ours(&why))
+            *e = why;
+        return err_is_ours(&why) ? false
+                                 : err_user(e, ERR_SIGNATURE,
+                                            "The page hashes cannot be judged: %.300s", why.user);
+    }
+    return reader_equal(writer_view(&actual), wanted) ||
+           err_user(e, ERR_SIGNATURE,
+                    "The page hashes of the signature are not those of the file.");
+}
+
 static bool digest_for(void *ctx, struct arena *a, const struct spc_content *said,
                        struct reader *ret, struct err *e)
 {
     struct hashed *h = ctx;
     struct digest_value *v = &h->values[said->hash];
+    TRY(check_pages(h, said, e));
     if (v->len == 0)
         TRY(pe_digest(h->pe, h->in, said->hash, v, e));
     *ret = arena_bytes(a, digest_view(v));
