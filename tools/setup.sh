@@ -22,6 +22,9 @@ need_packages() {
         fail 2 "this is not Debian or Ubuntu. Install what tools/packages.txt lists, then build with meson."
     # shellcheck disable=SC2086
     present=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $wanted 2>/dev/null | sed -n 's/ installed$//p')
+    # nodejs of other sources brings npm along, and Debian's npm cannot be installed beside it.
+    ! command -v npm >/dev/null 2>&1 || present="$present
+npm"
     missing=
     for package in $wanted; do
         case "

@@ -27,7 +27,7 @@ FAULTS = ("build-faults", "gcc", ["-Dfaults=true"])
 FUZZ = ("build-fuzz", "clang-14", ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"])
 
 # Folders of tests in Python that no meson.build names; they run on the release build.
-SCRIPTS = ["stories", "interop", "browser"]
+SCRIPTS = ["stories", "interop"]
 
 
 class Tally:
@@ -228,6 +228,7 @@ TIERS = {
         ("foreign tools", 1, foreign_tools),
         ("release, all suites", 8, release),
         ("stories, foreign tools and clients", 8, lambda t: run_scripts(t, "build", scripts(SCRIPTS))),
+        ("pages in a browser", 4, lambda t: run_scripts(t, "build", scripts(["browser"]))),
         ("gcc, sanitizers", 6, lambda t: sanitized(t, GCC)),
         ("clang, sanitizers", 6, lambda t: sanitized(t, CLANG)),
         ("faults and crashes", 5, faults),
@@ -245,7 +246,7 @@ def by_name(tally, wanted):
     if not make(tally, RELEASE):
         return
     known = [n for n, _ in meson_tests("build")]
-    found = scripts(SCRIPTS + ["corpus", "faults", "long", "bench"])
+    found = scripts(SCRIPTS + ["browser", "corpus", "faults", "long", "bench"])
     names = [n for n in known if any(w in n for w in wanted)]
     programs = [(n, p) for n, p in found if any(w in n for w in wanted)]
     if not names and not programs:
@@ -264,7 +265,7 @@ def main():
     tally = Tally()
     if arguments == ["--list"]:
         make(tally, RELEASE)
-        print("\n".join([n for n, _ in meson_tests("build")] + [n for n, _ in scripts(SCRIPTS + ["corpus", "faults", "long", "bench"])]))
+        print("\n".join([n for n, _ in meson_tests("build")] + [n for n, _ in scripts(SCRIPTS + ["browser", "corpus", "faults", "long", "bench"])]))
         return 0
     table = []
     tier = arguments[0] if arguments else "default"

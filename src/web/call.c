@@ -146,16 +146,94 @@ void web_redirect(struct web_call *c, const char *location)
     web_add_header(c, "Location", location);
 }
 
-static void write_problem(struct json *j, const struct err *e)
+bool web_list_place(struct web_call *c, struct list_place *ret, struct err *e)
+{
+    enum { USUAL = 50, MOST = 200 };
+    const char *size = web_query(c, "pageSize"), *after = web_query(c, "after");
+    uint64_t most = USUAL, below = 0;
+    if (size[0] != '\0' && (!text_u64(reader_text(size), &most) || most < 1 || most > MOST))
+        return service_field_err(e, "pageSize", "The page size is a number from 1 to 200.");
+    if (after[0] != '\0' && (!text_u64(reader_text(after), &below) || below > INT64_MAX))
+        return service_field_err(e, "after",
+                                 "The cursor does not come from an earlier page of this list.");
+    *ret = (struct list_place){.most = (size_t)most, .below = (int64_t)below};
+    return true;
+}
+
+/* The 32 digits of a traceparent header that is as W3C Trace Context 3.2 says, else none. */
+static struct reader given_trace(struct web_call *c)
+{
+    struct reader header = reader_text(web_header(c, "traceparent")), trace = {0};
+    uint8_t bytes[16];
+    if (header.left != 55 || !reader_slice(header, 3, 32, &trace) || header.at[2] != '-' ||
+        header.at[35] != '-' || !text_unhex(trace, bytes, sizeof bytes))
+        return (struct reader){0};
+    return trace;
+}
+
+const char *web_trace(struct web_call *c)
+{
+    struct err ignored = {0};
+    uint8_t random[24];
+    char digits[49];
+    if (c->trace != NULL)
+        return c->trace;
+    struct reader given = given_trace(c);
+    c->trace = "";
+    if (!file_random(random, sizeof random, &ignored))
+        return c->trace;
+    text_hex(random, sizeof random, digits);
+    const char *trace = given.left == 0 ? digits : (const char *)given.at;
+    const char *made = arena_format(c->arena, "00-%.32s-%.16s-00", trace, digits + 32);
+    if (made != NULL)
+        c->trace = made;
+    return c->trace;
+}
+
+void web_report(struct web_call *c, const struct err *e)
+{
+    const char *path = c->path == NULL ? "" : c->path;
+    const char *subject = arena_format(c->arena, "%s (trace %s)", path, web_trace(c));
+    if (err_http_status(e->code) >= 500)
+        c->service->report(c->service->report_ctx, subject == NULL ? path : subject, e);
+}
+
+/* Where the status is explained, as clients of the published API know it. */
+static const char *type_of(int status)
+{
+    static const struct {
+        int status;
+        const char *type;
+    } rows[] = {
+        {400, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1"},
+        {401, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2"},
+        {403, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.4"},
+        {404, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.5"},
+        {405, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6"},
+        {409, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.10"},
+        {413, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.14"},
+        {415, "https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16"},
+        {429, "https://www.rfc-editor.org/rfc/rfc6585#section-4"},
+        {500, "https://www.rfc-editor.org/rfc/rfc9110#section-15.6.1"},
+        {503, "https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].status == status)
+            return rows[i].type;
+    return "about:blank";
+}
+
+static void write_problem(struct web_call *c, struct json *j, const struct err *e)
 {
     int status = err_http_status(e->code);
     bool field = e->code == ERR_FIELD || e->code == ERR_PARAMETER;
     json_open_object(j, NULL);
-    json_text(j, "type", "about:blank");
+    json_text(j, "type", type_of(status));
     json_text(j, "title", status == 400 ? "One or more validation errors occurred." : e->user);
     json_i64(j, "status", status);
     json_text(j, "detail", e->user);
     json_text(j, "code", err_machine_code(e->code));
+    json_text(j, "traceId", web_trace(c));
     json_text(j, "error", e->user);
     json_open_object(j, "errors");
     json_open_array(j, field ? e->detail : "");
@@ -170,7 +248,7 @@ void web_reply_err(struct web_call *c, const struct err *e)
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 16 * 1024);
     struct json j = json_into(&w);
-    write_problem(&j, e);
+    write_problem(c, &j, e);
     int status = err_http_status(e->code);
     bool problem = strstr(web_header(c, "accept"), "application/problem+json") != NULL;
     web_reply_text(c, (unsigned)status,

@@ -37,6 +37,7 @@ struct web_call {
     struct web_file *files;
     size_t file_count;
     struct web_reply reply;
+    const char *trace; /* web_trace; NULL until somebody asks */
 };
 
 /* First header or form field of this name, "" when there is none; NULL never. Field names are
@@ -49,12 +50,24 @@ const struct web_file *web_file(struct web_call *c, const char *name);
 /* An urlencoded text as PAIR records. */
 MUST_CHECK bool web_decode_form(struct web_call *c, struct reader text, struct writer *pairs,
                                 struct err *e);
+/* Where in a list the caller is: `pageSize` (1 to 200, 50 without it) and `after`, the cursor of
+ * the page before (0: from the start). The same for API and pages. */
+struct list_place {
+    size_t most;
+    int64_t below;
+};
+MUST_CHECK bool web_list_place(struct web_call *c, struct list_place *ret, struct err *e);
 /* The only file of a body without field names (JSON, raw uploads); NULL when there is none. */
 struct reader web_body(struct web_call *c);
 
 void web_add_header(struct web_call *c, const char *name, const char *value);
 /* application/json; the writer is taken as it is. */
 void web_reply_json(struct web_call *c, unsigned status, struct reader json);
+/* What the caller and our log call this request when it went wrong (W3C trace context); the trace
+ * of the caller's own traceparent header goes on. */
+const char *web_trace(struct web_call *c);
+/* Logs what is our own fault; the caller gets an answer that names the trace. */
+void web_report(struct web_call *c, const struct err *e);
 /* RFC 9457 members under application/json (interfaces.md 7); the log gets the detail. */
 void web_reply_err(struct web_call *c, const struct err *e);
 void web_reply_html(struct web_call *c, unsigned status, struct reader html);

@@ -141,8 +141,7 @@ static void answer(struct incoming_call *k, struct web_call *c)
         (void)err_set(&e, ERR_HTTP_METHOD, NULL);
     else if (e.code == ERR_NONE)
         (void)err_set(&e, ERR_NOT_FOUND, NULL);
-    if (err_http_status(e.code) >= 500)
-        c->service->report(c->service->report_ctx, c->path, &e);
+    web_report(c, &e);
     page_error(c, &e);
     route_headers(c);
 }

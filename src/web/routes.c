@@ -192,8 +192,7 @@ void route_serve(const struct route *r, struct web_call *c)
 {
     struct err e = {0};
     if (!check_form_token(c, &e) || !r->handle(c, &e)) {
-        if (err_http_status(e.code) >= 500)
-            c->service->report(c->service->report_ctx, c->path, &e);
+        web_report(c, &e);
         page_error(c, &e);
     }
     route_headers(c);

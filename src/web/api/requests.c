@@ -172,29 +172,17 @@ bool api_status(struct web_call *c, struct err *e)
     return true;
 }
 
-static bool list_limits(struct web_call *c, uint64_t *ret_size, uint64_t *ret_after, struct err *e)
-{
-    const char *size = web_query(c, "pageSize"), *after = web_query(c, "after");
-    *ret_size = 50;
-    *ret_after = 0;
-    if (size[0] != '\0' &&
-        (!text_u64(reader_text(size), ret_size) || *ret_size < 1 || *ret_size > 200))
-        return service_field_err(e, "pageSize", "A number from 1 to 200.");
-    if (after[0] != '\0' && !text_u64(reader_text(after), ret_after))
-        return service_field_err(e, "after", "The cursor of an earlier answer.");
-    return true;
-}
-
 bool api_requests_list(struct web_call *c, struct err *e)
 {
-    uint64_t size, after;
+    struct list_place place;
     struct request_list list;
-    const char *project = web_query(c, "projectSlug");
     CLEANUP(writer_done) struct writer w;
     writer_init(&w, 4 << 20);
-    TRY(list_limits(c, &size, &after, e));
-    struct request_filter filter = {
-        .project = project, .below = (int64_t)after, .most = (size_t)size};
+    TRY(web_list_place(c, &place, e));
+    struct request_filter filter = {.project = web_query(c, "projectSlug"),
+                                    .status = web_query(c, "status"),
+                                    .below = place.below,
+                                    .most = place.most};
     TRY(request_list(c->service, &c->actor, &filter, c->arena, &list, e));
     struct json j = json_into(&w);
     json_open_object(&j, NULL);

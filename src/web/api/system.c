@@ -67,7 +67,8 @@ static bool find_certificate(struct db_tx *tx, void *ctx, struct err *e)
         DB_ARGS(DB_TEXT(c->actor.organization), DB_TEXT(service_fold(c->arena, c->captures[1]))),
         &row, e));
     if (row.count == 0 || row_null(&row, "der"))
-        return err_set(e, ERR_NOT_FOUND, "certificate");
+        return err_user(e, ERR_NOT_FOUND,
+                        "There is no certificate with this slug in the organization.");
     q->der = row_bytes(&row, "der");
     return true;
 }

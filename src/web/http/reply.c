@@ -61,6 +61,7 @@ static void write_problem(const struct exchange *x, const struct err *why, int s
     json_end_object(&j);
     json_text(&j, "traceId", trace);
     json_text(&j, "code", err_machine_code(why->code));
+    json_text(&j, "error", detail);
     json_end_object(&j);
 }
 

@@ -54,11 +54,10 @@ static const char *next_url(struct web_call *c, const char *request, int64_t bel
 bool page_audit(struct web_call *c, struct err *e)
 {
     struct listing_events events;
-    uint64_t after = 0;
-    const char *cursor = web_query(c, "after"), *request = web_query(c, "request");
-    if (cursor[0] != '\0' && (!text_u64(reader_text(cursor), &after) || after > INT64_MAX))
-        return service_field_err(e, "after", "The address of this page of the log is damaged.");
-    TRY(listing_events(c->service, &c->actor, request[0] == '\0' ? NULL : request, (int64_t)after,
+    struct list_place place;
+    const char *request = web_query(c, "request");
+    TRY(web_list_place(c, &place, e));
+    TRY(listing_events(c->service, &c->actor, request[0] == '\0' ? NULL : request, place.below,
                        c->arena, &events, e));
     struct sheet s = sheet_new(c, "/audit", "Audit log", "Audit log");
     struct view *list = view_list(s.root, "events");

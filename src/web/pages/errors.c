@@ -67,7 +67,8 @@ static void add_way_back(struct sheet *s, const struct web_call *c)
     bool ignored;
     struct web_call page = *c;
     page.method = "GET";
-    bool form = strcmp(c->method, "POST") == 0 && route_find(&page, &ignored) != NULL;
+    bool form =
+        c->path != NULL && strcmp(c->method, "POST") == 0 && route_find(&page, &ignored) != NULL;
     view_text(s->root, "back", form ? c->path : "/");
     view_text(s->root, "backName",
               form            ? "Back to the form"
@@ -90,6 +91,7 @@ void page_error(struct web_call *c, const struct err *e)
     struct sheet s = sheet_new(c, "", title_of(status), title_of(status));
     view_text(s.root, "sentence", e->user);
     view_text(s.root, "code", err_machine_code(e->code));
+    view_text(s.root, "trace", status >= 500 ? web_trace(c) : "");
     add_way_back(&s, c);
     if (status == 503 || status == 429)
         web_add_header(c, "Retry-After", "10");

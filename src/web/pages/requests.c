@@ -8,8 +8,6 @@
 #include "web/templates/escape.h"
 #include <string.h>
 
-enum { PAGE_ROWS = 50 };
-
 static bool add_filters(struct sheet *s, const struct request_filter *f, struct err *e)
 {
     struct web_call *c = s->call;
@@ -43,6 +41,8 @@ static const char *list_url(struct web_call *c, const struct request_filter *f, 
     escape_url_part(&w, reader_text(f->project));
     writer_text(&w, "&status=");
     escape_url_part(&w, reader_text(f->status));
+    if (web_query(c, "pageSize")[0] != '\0')
+        writer_format(&w, "&pageSize=%zu", f->most);
     if (after > 0)
         writer_format(&w, "&after=%lld", (long long)after);
     return w.failed ? NULL : arena_text(c->arena, writer_view(&w));
@@ -51,14 +51,12 @@ static const char *list_url(struct web_call *c, const struct request_filter *f, 
 bool page_requests(struct web_call *c, struct err *e)
 {
     struct request_list list;
-    uint64_t after = 0;
-    const char *cursor = web_query(c, "after");
-    if (cursor[0] != '\0' && (!text_u64(reader_text(cursor), &after) || after > INT64_MAX))
-        return service_field_err(e, "after", "The address of this page of the list is damaged.");
+    struct list_place place;
+    TRY(web_list_place(c, &place, e));
     struct request_filter filter = {.project = web_query(c, "project"),
                                     .status = web_query(c, "status"),
-                                    .below = (int64_t)after,
-                                    .most = PAGE_ROWS};
+                                    .below = place.below,
+                                    .most = place.most};
     struct sheet s = sheet_new(c, "/requests", "Signing requests", "Signing requests");
     TRY(request_list(c->service, &c->actor, &filter, c->arena, &list, e));
     TRY(add_filters(&s, &filter, e));
@@ -66,7 +64,7 @@ bool page_requests(struct web_call *c, struct err *e)
     for (size_t i = 0; i < list.count; i++)
         view_request(view_item(rows), &list.items[i]);
     view_text(s.root, "tableCaption", "Signing requests, newest first");
-    view_bool(s.root, "paged", after > 0);
+    view_bool(s.root, "paged", place.below > 0);
     view_text(s.root, "newest", list_url(c, &filter, 0));
     view_text(s.root, "next", list.next == 0 ? "" : list_url(c, &filter, list.next));
     return sheet_send(&s, PAGE_REQUESTS, 200, e);
