@@ -263,7 +263,7 @@ def check_format(b, names):
 
 def check_packages(b, names):
     for number, line in enumerate(read("tools/packages.txt").splitlines(), 1):
-        if line and not line.startswith("#") and not re.match(r"[a-z0-9.+-]+  (build|test)  \S", line):
+        if line and not line.startswith("#") and not re.match(r"[a-z0-9.+-]+  (build|test|browser)  \S", line):
             b.add("packages", "tools/packages.txt", number, "NAME  TIER  REASON")
 
 
