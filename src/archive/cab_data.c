@@ -113,7 +113,7 @@ static bool next_block(const struct cab *c, unsigned kind, struct decoder *d, ui
     return inflate_block(d, packed, size, ret, e);
 }
 
-/* A range of an LZX or Quantum folder is always one of whole files. */
+/* A range of an LZX folder is always one of whole files. */
 static bool expand_files(const struct cab *c, const struct cab_folder *f, uint64_t from,
                          uint64_t to, source_each_fn each, void *ctx, struct err *e)
 {
@@ -132,7 +132,11 @@ bool cab_expand(const struct cab *c, const struct cab_folder *f, uint64_t from, 
     unsigned kind = f->kind & 15;
     if (from == to)
         return true;
-    if (kind == CAB_LZX || kind == CAB_QUANTUM)
+    if (kind == CAB_QUANTUM)
+        return err_user(e, ERR_CAB,
+                        "Files of the cabinet are compressed by Quantum, which is not read here. "
+                        "Build the cabinet with MSZIP or LZX.");
+    if (kind == CAB_LZX)
         return expand_files(c, f, from, to, each, ctx, e);
     CLEANUP(decoder_done) struct decoder *d = calloc(1, sizeof *d);
     if (d == NULL)

@@ -13,7 +13,7 @@ uint32_t cab_checksum(struct reader bytes, uint32_t sum);
 /* Hands the expanded bytes [from, to) of a folder to `each`, in order. */
 MUST_CHECK bool cab_expand(const struct cab *c, const struct cab_folder *f, uint64_t from,
                            uint64_t to, source_each_fn each, void *ctx, struct err *e);
-/* One file of an LZX or Quantum folder, or several that follow each other in cab.order. */
+/* One file of an LZX folder, or several that follow each other in cab.order. */
 MUST_CHECK bool cab_expand_foreign(const struct cab *c, size_t first, size_t count,
                                    source_each_fn each, void *ctx, struct err *e);
 #endif

@@ -164,6 +164,42 @@ class Installers(unittest.TestCase):
         self.b.sign(outside, out)
         self.good(out)
 
+    def test_odd_databases(self):
+        """What msibuild makes of each statement, and what we say to it: None is signed, deep inside."""
+        cases = [
+            ("UPDATE `File` SET `FileName`='TOOL~1.EXE|Outil \u00e9t\u00e9.exe' WHERE `File`='F4'", None),
+            ("UPDATE `Directory` SET `DefaultDir`='TGT|My App:source' WHERE `Directory`='INST'", None),
+            ("UPDATE `File` SET `Component_`='nowhere' WHERE `File`='F2'", "belongs to a component that is not there"),
+            ("UPDATE `Component` SET `Directory_`='nowhere' WHERE `Component`='C2'", "lies in a folder that is not there"),
+            ("UPDATE `Directory` SET `Directory_Parent`='LIB' WHERE `Directory`='INST'", "folders lie in each other"),
+            ("UPDATE `Directory` SET `DefaultDir`='..' WHERE `Directory`='INST'", "a folder has the name"),
+            ("UPDATE `File` SET `FileName`='..\\\\x.exe' WHERE `File`='F2'", "has the name"),
+            ("UPDATE `File` SET `FileName`='A TOOL.EXE' WHERE `File`='F2'", "multiple files with the same name"),
+            ("INSERT INTO `File` (`File`, `Component_`, `FileName`, `FileSize`, `Attributes`, `Sequence`) VALUES "
+             "('Ghost', 'C2', 'ghost.exe', 10, 512, 1)", "does not hold it"),
+            ("UPDATE `Media` SET `LastSequence`=1", "lies on no medium"),
+            ("UPDATE `Media` SET `Cabinet`='#other.cab'", "lacks the cabinet"),
+            ("UPDATE `Media` SET `Cabinet`='other.cab'", "a file beside the installer"),
+            ("DROP TABLE `Media`", "lies on no medium"),
+            ("DROP TABLE `MsiFileHash`", None),
+            ("DROP TABLE `Component`", "belongs to a component that is not there"),
+        ]
+        good, odd, out = self.make(cabs=1), self.b.path("odd.msi"), self.b.path("out.msi")
+        for statement, want in cases:
+            shutil.copy(good, odd)
+            made = subprocess.run(["msibuild", odd, "-q", statement], capture_output=True)
+            self.assertEqual(made.returncode, 0, (statement, made.stderr))
+            if os.path.exists(out):
+                os.remove(out)
+            done = self.deep(odd, out, DEEP % ("", ""))
+            said = done.stderr.decode(errors="replace")
+            if want is None:
+                self.assertEqual(done.returncode, 0, (statement, said))
+                self.good(out)
+            else:
+                self.assertNotEqual(done.returncode, 0, statement)
+                self.assertIn(want, said, statement)
+
     def test_mutations_are_refused_or_signed_for_everybody(self):
         with open(self.make(cabs=2), "rb") as f:
             data = f.read()

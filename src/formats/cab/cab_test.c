@@ -167,6 +167,100 @@ static void test_cab_repack__changes_what_it_should(void **state)
         assert_true(testkit_run("gcab -t b.cab >/dev/null 2>&1"));
 }
 
+/* A cabinet with one folder of two files that are `big`, in LZX blocks that say "not compressed",
+ * as no tool of ours packs better. Bits come in words of 16, the highest first. */
+static void lzx_sample(struct writer *w, uint16_t kind)
+{
+    enum { SIZE = 70000, FIRST = 50000, FILES = 2 * (16 + 6) };
+    const size_t data = CAB_HEADER + CAB_FOLDER + FILES;
+    writer_text(w, "MSCF");
+    writer_u32le(w, 0);
+    writer_u32le(w, (uint32_t)(data + 3 * 8 + 16 + SIZE));
+    writer_u32le(w, 0);
+    writer_u32le(w, CAB_HEADER + CAB_FOLDER);
+    writer_u32le(w, 0);
+    const uint16_t words[] = {0x0103, 1, 2, 0, 1, 0};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        writer_u16le(w, words[i]);
+    writer_u32le(w, (uint32_t)data);
+    writer_u16le(w, 3);
+    writer_u16le(w, kind);
+    for (uint32_t i = 0; i < 2; i++) {
+        writer_u32le(w, i == 0 ? FIRST : SIZE - FIRST);
+        writer_u32le(w, i == 0 ? 0 : FIRST);
+        writer_u16le(w, 0);
+        writer_u32le(w, 0x60005a21);
+        writer_u16le(w, 0x20);
+        writer_bytes(w, i == 0 ? "a.exe" : "b.txt", 6);
+    }
+    for (uint32_t at = 0; at < SIZE; at += CAB_BLOCK) {
+        uint32_t n = SIZE - at < CAB_BLOCK ? SIZE - at : CAB_BLOCK;
+        writer_u32le(w, 0);
+        writer_u16le(w, (uint16_t)(n + (at == 0 ? 16 : 0)));
+        writer_u16le(w, (uint16_t)n);
+        if (at == 0) { /* no translation of calls, kind 3, length, padding; three distances */
+            const uint32_t bits = UINT32_C(3) << 28 | (uint32_t)SIZE << 4;
+            writer_u16le(w, (uint16_t)(bits >> 16));
+            writer_u16le(w, (uint16_t)bits);
+            for (int i = 0; i < 3; i++)
+                writer_u32le(w, 1);
+        }
+        writer_bytes(w, &big[at], n);
+    }
+}
+
+static void test_cab_extract__lzx_is_read_and_becomes_mszip(void **state)
+{
+    (void)state;
+    struct budget budget = much();
+    struct writer w, parts[2];
+    struct err e = {0};
+    writer_init(&w, 1 << 20);
+    lzx_sample(&w, CAB_LZX | 16 << 8);
+    testkit_write("lzx.cab", writer_view(&w));
+    if (testkit_has("cabextract"))
+        assert_true(testkit_run("cabextract -t lzx.cab >/dev/null 2>&1"));
+    struct container *c = opened(writer_view(&w), &budget);
+    assert_true(reader_equal(content(c, 0), reader_over(big, 50000)));
+    assert_true(reader_equal(content(c, 1), reader_over(&big[50000], 20000)));
+    struct sink sinks[2];
+    const size_t order[] = {1, 0};
+    for (size_t i = 0; i < 2; i++) {
+        writer_init(&parts[i], 1 << 20);
+        sinks[i] = sink_memory(&parts[i]);
+    }
+    assert_true(cab_format.extract_many(c, order, 2, sinks, &e));
+    assert_true(reader_equal(writer_view(&parts[0]), reader_over(&big[50000], 20000)));
+    assert_true(reader_equal(writer_view(&parts[1]), reader_over(big, 50000)));
+    const struct change change = {.index = 0, .content = source_memory(reader_text("new"))};
+    const bool changed[] = {true, false}, other[] = {false, true};
+    struct container *d = opened(repacked(c, &change, 1), &budget);
+    assert_true(reader_equal_text(content(d, 0), "new"));
+    assert_true(reader_equal(content(d, 1), reader_over(&big[50000], 20000)));
+    assert_true(cab_format.compare(c, d, changed, &e));
+    assert_false(cab_format.compare(c, d, other, &e));
+    assert_int_equal(e.code, ERR_VERIFY_CHANGED);
+    for (size_t i = 0; i < 2; i++)
+        writer_done(&parts[i]);
+    writer_done(&w);
+}
+
+static void test_cab_extract__refuses_quantum(void **state)
+{
+    (void)state;
+    struct budget budget = much();
+    struct writer w;
+    struct err e = {0};
+    struct sink k = sink_discard();
+    writer_init(&w, 1 << 20);
+    lzx_sample(&w, CAB_QUANTUM | 1 << 4 | 16 << 8);
+    struct container *c = opened(writer_view(&w), &budget);
+    assert_false(cab_format.extract(c, 0, &k, &e));
+    assert_int_equal(e.code, ERR_CAB);
+    assert_true(accepted(sign(writer_view(&w), NULL))); /* as a whole */
+    writer_done(&w);
+}
+
 /* Where things are in the cabinet that make(none, true) gives. */
 enum { FOLDERS = 36, FILES = 52, FILE2 = FILES + 28 };
 struct lie {
@@ -304,6 +398,8 @@ int main(void)
         cmocka_unit_test(test_cab_sign__append_nests),
         cmocka_unit_test(test_cab_verify__notices_every_flipped_byte),
         cmocka_unit_test(test_cab_repack__changes_what_it_should),
+        cmocka_unit_test(test_cab_extract__lzx_is_read_and_becomes_mszip),
+        cmocka_unit_test(test_cab_extract__refuses_quantum),
         cmocka_unit_test(test_cab_open__refuses_lies),
         cmocka_unit_test(test_cab_sign__refuses_a_foreign_reserve),
     };
