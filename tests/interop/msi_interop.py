@@ -152,6 +152,22 @@ class Installers(unittest.TestCase):
         cab = self.b.put("module.cab", installer.stream(out, "MergeModule.CABinet"))
         self.assertEqual(subprocess.run(["gcab", "-t", cab], capture_output=True).returncode, 0)
 
+    def test_a_patch(self):
+        """The class of the root says what it is; a patch has no table File, so it is signed as a whole."""
+        source, out = self.make(cabs=1), self.b.path("out.msp")
+        for table in ("File", "Media", "MsiFileHash"):
+            installer.run("msibuild", source, "-q", "DROP TABLE `%s`" % table)
+        with open(source, "rb") as f:
+            data = f.read()
+        clsid = bytes.fromhex("84100c0000000000c000000000000046")
+        self.assertEqual(data.count(clsid), 1)
+        patch = self.b.put("in.msp", data.replace(clsid, b"\x86" + clsid[1:]))
+        self.b.sign(patch, out)
+        self.good(out)
+        done = self.deep(patch, out, DEEP % ("", ""))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(b"artifact.match_count", done.stderr)
+
     def test_restrictions_and_external_cabinets_are_told(self):
         source, out = self.make(cabs=1), self.b.path("out.msi")
         done = self.deep(source, out, DEEP % ("", ' subject="Other"'))
