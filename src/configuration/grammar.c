@@ -164,7 +164,7 @@ const struct grammar_directive grammar_directives[] = {
     {"authenticode-sign", authenticode_attributes, GRAMMAR_SIGN | GRAMMAR_REPEAT, GRAMMAR_KEY_X509, NULL,
      "Authenticode signature"},
     {"authenticode-verify", grammar_nothing, GRAMMAR_VERIFY | GRAMMAR_ONCE, GRAMMAR_KEY_NONE, NULL,
-     "refuses the file unless its Authenticode signature is valid"},
+     "refuses the file unless its first Authenticode signature fits the file and its signer is trusted: a chain for code signing to one of the trusted roots of the server, valid at the time of a trusted time stamp, or now; revocation is not looked up"},
     {"nuget-sign", grammar_nothing, GRAMMAR_SIGN | GRAMMAR_ONCE, GRAMMAR_KEY_RSA, NULL, "NuGet author signature"},
     {"opc-sign", grammar_nothing, GRAMMAR_SIGN | GRAMMAR_ONCE, GRAMMAR_KEY_X509, NULL, "OPC package signature"},
     {"office-macro-sign", grammar_nothing, GRAMMAR_SIGN | GRAMMAR_ONCE, GRAMMAR_KEY_X509, NULL,
