@@ -231,7 +231,7 @@ TIERS = {
         ("pages in a browser", 4, lambda t: run_scripts(t, "build", scripts(["browser"]))),
         ("gcc, sanitizers", 6, lambda t: sanitized(t, GCC)),
         ("clang, sanitizers", 6, lambda t: sanitized(t, CLANG)),
-        ("faults and crashes", 12, faults),
+        ("faults and crashes", 14, faults),
         ("fuzz targets, 10 s each", 5, lambda t: fuzz(t, 10)),
         ("real files", 0.1, corpus),
     ],
