@@ -185,6 +185,7 @@ bool cab_extract(const struct cab *c, size_t index, struct sink *out, struct err
 /* --- several files ---------------------------------------------------------------------------- */
 /* A wanted file: where it is in its folder, and where it goes. */
 struct wanted {
+    uint16_t folder;
     uint64_t from, to;
     struct sink *out;
 };
@@ -222,18 +223,37 @@ static bool deliver(void *ctx, struct reader piece, struct err *e)
 static int by_place(const void *a, const void *b)
 {
     const struct wanted *x = a, *y = b;
+    if (x->folder != y->folder)
+        return x->folder < y->folder ? -1 : 1;
     return x->from < y->from ? -1 : x->from > y->from;
 }
 
-static bool extract_folder(const struct cab *c, const struct cab_folder *f, struct wanted *list,
-                           size_t count, struct err *e)
+static bool extract_folder(const struct cab *c, const struct cab_folder *f,
+                           const struct wanted *list, size_t count, struct err *e)
 {
-    if (count == 0)
-        return true;
-    qsort(list, count, sizeof *list, by_place);
     struct delivery d = {.list = list, .left = count, .at = list[0].from};
     TRY(cab_expand(c, f, list[0].from, list[count - 1].to, deliver, &d, e));
     return d.left == 0 || err_set(e, ERR_INTERNAL, "%zu files were not delivered", d.left);
+}
+
+/* What is wanted and not empty, paid for, by folder and place. */
+static bool list_wanted(const struct cab *c, const size_t *indexes, size_t count, struct sink *outs,
+                        struct wanted *list, size_t *ret, struct err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct cab_file *x = &c->files[indexes[i]];
+        const struct cab_folder *f = &c->folders[x->folder];
+        if (x->size == 0)
+            continue;
+        if (c->budget != NULL)
+            TRY(budget_bytes(c->budget, x->size, 0, f->end - f->data, e));
+        list[n++] = (struct wanted){x->folder, x->offset, (uint64_t)x->offset + x->size, &outs[i]};
+    }
+    if (n > 1)
+        qsort(list, n, sizeof *list, by_place);
+    *ret = n;
+    return true;
 }
 
 bool cab_extract_many(const struct cab *c, const size_t *indexes, size_t count, struct sink *outs,
@@ -241,20 +261,15 @@ bool cab_extract_many(const struct cab *c, const size_t *indexes, size_t count, 
 {
     CLEANUP(arena_cleanup) struct arena *a = arena_new(count * sizeof(struct wanted) + 4096);
     struct wanted *list = a == NULL ? NULL : ARENA_ARRAY(a, count + 1, struct wanted);
+    size_t all = 0;
     if (list == NULL)
         return arena_err(e);
-    for (size_t folder = 0; folder < c->folder_count; folder++) {
-        const struct cab_folder *f = &c->folders[folder];
-        size_t n = 0;
-        for (size_t i = 0; i < count; i++) {
-            const struct cab_file *x = &c->files[indexes[i]];
-            if (x->folder != folder || x->size == 0)
-                continue;
-            if (c->budget != NULL)
-                TRY(budget_bytes(c->budget, x->size, 0, f->end - f->data, e));
-            list[n++] = (struct wanted){x->offset, (uint64_t)x->offset + x->size, &outs[i]};
-        }
-        TRY(extract_folder(c, f, list, n, e));
+    TRY(list_wanted(c, indexes, count, outs, list, &all, e));
+    for (size_t i = 0, n; i < all; i += n) {
+        n = 1;
+        while (i + n < all && list[i + n].folder == list[i].folder)
+            n++;
+        TRY(extract_folder(c, &c->folders[list[i].folder], &list[i], n, e));
     }
     return true;
 }

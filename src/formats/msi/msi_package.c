@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOLDERS_MAX = 64, PATH_MAX_BYTES = 4096 };
+enum { FOLDERS_MAX = 64, PATH_MAX_BYTES = 4096, MEDIA_MAX = 4096 };
 
 /* A table whose rows are found by the text of one column. */
 struct lookup {
@@ -269,12 +269,28 @@ static bool read_media(const struct reading *x, const struct msi_table *t, size_
     return true;
 }
 
+/* The first cabinet that ends at or behind a file; SIZE_MAX: none. */
+static size_t cab_of(const struct msi_package *p, int32_t sequence)
+{
+    size_t low = 0, high = p->cab_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (p->cabs[middle].last < sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < p->cab_count ? low : SIZE_MAX;
+}
+
 /* Merge modules have one cabinet under a fixed name instead of the table Media. */
 static bool read_cabs(const struct reading *x, struct err *e)
 {
     struct msi_package *p = x->p;
     struct msi_table t;
     TRY(msi_table_open(x->a, x->c, &p->database, "Media", &t, e));
+    if (t.row_count > MEDIA_MAX)
+        return err_user(e, ERR_FILE_LIMIT, "The installer names more than %d media.", MEDIA_MAX);
     p->cabs = ARENA_ARRAY(x->a, t.row_count + 1, struct msi_cab);
     if (p->cabs == NULL)
         return arena_err(e);
@@ -289,9 +305,7 @@ static bool read_cabs(const struct reading *x, struct err *e)
         p->cab_count = p->cabs[0].entry != NULL;
     }
     for (size_t i = 0; i < p->file_count; i++)
-        for (size_t k = 0; k < p->cab_count && p->files[i].cab == SIZE_MAX; k++)
-            if (p->cabs[k].last >= p->files[i].sequence)
-                p->files[i].cab = k;
+        p->files[i].cab = cab_of(p, p->files[i].sequence);
     return true;
 }
 
