@@ -29,12 +29,13 @@ struct submitted {
 MUST_CHECK bool request_submit(struct service *s, const struct actor *actor,
                                const struct submission *in, struct arena *a, struct submitted *ret,
                                struct err *e);
-/* A new request for the same artifact, parameters and configuration version under another
- * policy of the project (product-spec 5.6). */
+/* A new request for the same artifact and parameters under a policy of the project (product-spec
+ * 5.6): of a completed one with its configuration version; of a failed one with the current one. */
 struct resubmission {
     const char *original, *policy, *policy_id, *description;
     struct reader parameters; /* PAIR records: replace the original's when not empty */
     const char *idempotency_key;
+    bool current_settings; /* "Resubmit with current settings": of failed requests only */
 };
 MUST_CHECK bool request_resubmit(struct service *s, const struct actor *actor,
                                  const struct resubmission *in, struct arena *a,

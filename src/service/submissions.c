@@ -383,10 +383,12 @@ bool request_resubmit(struct service *s, const struct actor *actor, const struct
         return service_field_err(e, "OriginalSigningRequestId",
                                  "The OriginalSigningRequestId field is required.");
     TRY(request_read(s, actor, in->original, a, &original, e));
-    if (strcmp(original->status, "Completed") != 0)
+    const char *wanted = in->current_settings ? "Failed" : "Completed";
+    if (strcmp(original->status, wanted) != 0)
         return err_user(e, ERR_WRONG_STATE,
-                        "Only a completed request can be resubmitted; this one is %s.",
-                        original->status);
+                        "Only a %s request can be resubmitted%s; this one is %s.",
+                        in->current_settings ? "failed" : "completed",
+                        in->current_settings ? " with current settings" : "", original->status);
     if (original->artifact_deleted)
         return err_user(e, ERR_WRONG_STATE,
                         "The unsigned artifact of this request has been deleted: submit it anew.");
@@ -403,5 +405,6 @@ bool request_resubmit(struct service *s, const struct actor *actor, const struct
         .artifact_size = (uint64_t)original->artifact_size,
         .original = original->id,
     };
-    return submit_version(s, actor, &next, original->configuration_version, a, ret, e);
+    int64_t version = in->current_settings ? 0 : original->configuration_version;
+    return submit_version(s, actor, &next, version, a, ret, e);
 }

@@ -289,5 +289,6 @@ void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name)
     c->reply.length = size;
     web_add_header(c, "Content-Type", "application/octet-stream");
     web_add_header(c, "Cache-Control", "private, no-store");
+    web_add_header(c, "Content-Security-Policy", "sandbox"); /* beside the one of all answers */
     disposition(c, name);
 }

@@ -182,8 +182,10 @@ void route_headers(struct web_call *c)
     web_add_header(c, "Cross-Origin-Resource-Policy", "same-origin");
     web_add_header(
         c, "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'");
+    web_add_header(c, "Permissions-Policy", "camera=(), geolocation=(), microphone=(), usb=()");
     if (c->tls)
         web_add_header(c, "Strict-Transport-Security", "max-age=31536000");
 }

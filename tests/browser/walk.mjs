@@ -152,6 +152,14 @@ await story('first day', async () => {
         await ana.picture('failed');
         ana.trouble();
     });
+    await step('a failed request once more, with what the configuration says now', async () => {
+        const first = ana.at().split('?')[0];
+        await page.click('text=Resubmit with current settings');
+        await page.waitForURL(u => onRequest(u) && u.pathname !== first);
+        await ana.until('Failed');
+        equal(await page.getAttribute('dd a[href^="/requests/"]', 'href'), first);
+        ana.trouble();
+    });
     let signed, unsigned;
     await step('a real file becomes a signed file while one looks on', async () => {
         await choosePolicy('Acme App › test-signing');
@@ -193,7 +201,7 @@ await story('first day', async () => {
     });
     await step('the same file again under another policy', async () => {
         await page.selectOption('#policy', { label: 'second' });
-        await page.click('text=Resubmit');
+        await page.click('button:text-is("Resubmit")');
         await page.waitForURL(u => u.pathname.startsWith('/requests/') && !u.pathname.includes(facts.request));
         await ana.until('Completed');
         const text = await ana.text();
@@ -215,7 +223,7 @@ await story('first day', async () => {
     });
     await step('the list and its filters', async () => {
         await ana.go('/requests');
-        equal(await page.locator('tbody tr').count(), 4);
+        equal(await page.locator('tbody tr').count(), 5);
         await page.selectOption('#status', 'Completed');
         await page.selectOption('#project', 'acme-app');
         await page.click('form.filters button');

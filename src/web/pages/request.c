@@ -125,7 +125,8 @@ static bool add_policies(struct sheet *s, const struct request_view *v, struct e
 {
     struct web_call *c = s->call;
     struct db_rows rows;
-    if (strcmp(v->status, "Completed") != 0 || v->artifact_deleted)
+    bool failed = strcmp(v->status, "Failed") == 0;
+    if ((!failed && strcmp(v->status, "Completed") != 0) || v->artifact_deleted)
         return true;
     TRY(listing(c->service, QUERY_policies_for_submitter,
                 DB_ARGS(DB_TEXT(c->actor.user), DB_TEXT(c->actor.organization)), c->arena, &rows,
@@ -138,8 +139,10 @@ static bool add_policies(struct sheet *s, const struct request_view *v, struct e
         struct view *p = view_item(policies);
         view_text(p, "id", row_text(&rows, "id"));
         view_text(p, "name", row_text(&rows, "name"));
+        view_bool(p, "selected", strcmp(row_text(&rows, "id"), v->policy) == 0);
         any = true;
     }
+    view_bool(s->root, "failed", failed);
     view_bool(s->root, "mayResubmit", any);
     return true;
 }

@@ -149,7 +149,8 @@ bool page_request_resubmit_do(struct web_call *c, struct err *e)
 {
     struct submitted made;
     struct resubmission in = {.original = c->captures[0],
-                              .policy_id = web_field(c, "signingPolicyId")};
+                              .policy_id = web_field(c, "signingPolicyId"),
+                              .current_settings = web_field(c, "currentSettings")[0] != '\0'};
     TRY(request_resubmit(c->service, &c->actor, &in, c->arena, &made, e));
     return to_request(c, made.id, "submitted", e);
 }
