@@ -30,7 +30,7 @@ bool crash_when_read(const char *text, struct crash_when *ret)
     static const char *const words[] = {
         [CRASH_BEFORE] = ":before", [CRASH_AFTER] = ":after", [CRASH_FAILS] = ":fail"};
     *ret = (struct crash_when){.nth = 1, .times = 1};
-    for (size_t i = CRASH_BEFORE; i < COUNT_OF(words); i++)
+    for (unsigned i = CRASH_BEFORE; i < COUNT_OF(words); i++)
         if (strncmp(text, words[i], strlen(words[i])) == 0) {
             ret->what = i;
             text += strlen(words[i]);

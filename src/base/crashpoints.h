@@ -49,8 +49,9 @@ void crash_before(enum crashpoint at);
 void crash_after(enum crashpoint at);
 bool crash_fails(enum crashpoint at); /* with errno set; ask once each time */
 /* What follows the name: ":before", ":after" or ":fail", and which time. */
+enum { CRASH_NEVER, CRASH_BEFORE, CRASH_AFTER, CRASH_FAILS };
 struct crash_when {
-    enum { CRASH_NEVER, CRASH_BEFORE, CRASH_AFTER, CRASH_FAILS } what;
+    unsigned what; /* CRASH_NEVER ... */
     long nth, times;
 };
 bool crash_when_read(const char *text, struct crash_when *ret);
