@@ -153,6 +153,7 @@ int cli_status_of(const struct err *e)
     case ERR_VERIFY_INVALID:
     case ERR_VERIFY_CHANGED:
     case ERR_SIGNATURE:
+    case ERR_UNTRUSTED:
         return CLI_NO;
     case ERR_UNAUTHENTICATED:
     case ERR_FORBIDDEN:

@@ -446,7 +446,7 @@ class Offline(unittest.TestCase):
         self.sign("--force", "--config", "ac.xml", "a.exe", "two.exe")
         self.assertEqual(len(json.loads(self.run_cli("verify", "--json", "two.exe").stdout)["signatures"]), 2)
         self.write("ac.xml", config('<pe-file><authenticode-verify/><authenticode-sign/></pe-file>'))
-        self.sign("--force", "--config", "ac.xml", "--ca", self.path("cert.pem"), "one.exe", "two.exe")
+        self.sign("--force", "--config", "ac.xml", "--ca", os.path.join(self.keys, "rsa.pem"), "one.exe", "two.exe")
         self.sign("--force", "--config", "ac.xml", "one.exe", "two.exe", expect=1)  # whom to trust was not said
         self.sign("--force", "--config", "ac.xml", "a.exe", "two.exe", expect=1)
 
