@@ -54,7 +54,7 @@ static void next_piece(struct reader *text, enum script_encoding encoding,
 static bool add_text(struct digest *d, struct reader text, const struct script *s,
                      enum script_reading reading, uint64_t *units, struct err *e)
 {
-    CLEANUP(writer_done) struct writer piece;
+    CLEANUP(writer_done) struct writer piece = {0};
     writer_init(&piece, PIECE + 16);
     *units = 0;
     while (text.left > 0 && !piece.failed) {

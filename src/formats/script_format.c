@@ -100,7 +100,7 @@ static bool put_content(struct writer *content, enum hash hash, const struct scr
                         struct err *e)
 {
     struct digest_value digest;
-    CLEANUP(writer_done) struct writer data;
+    CLEANUP(writer_done) struct writer data = {0};
     writer_init(&data, 256);
     TRY(script_digest(s, hash, script_reading_of(s), &digest, e));
     spc_data_sip(&data, s->style->version, s->style->guid);
@@ -111,7 +111,7 @@ static bool put_content(struct writer *content, enum hash hash, const struct scr
 static bool write_signed(const struct sign_job *job, const struct script *s, struct reader pkcs7,
                          struct err *e)
 {
-    CLEANUP(writer_done) struct writer block;
+    CLEANUP(writer_done) struct writer block = {0};
     writer_init(&block, BLOCK_MAX);
     script_put_block(&block, s, pkcs7);
     return writer_ok(&block, e) && sink_reader(job->out, s->mark, e) &&
@@ -123,7 +123,7 @@ bool script_sign(const struct script_kind *kind, const struct sign_job *job, str
 {
     struct script s;
     struct authenticode what = {.content_type = OID_SPC_INDIRECT_DATA, .slot = job->slot};
-    CLEANUP(writer_done) struct writer content;
+    CLEANUP(writer_done) struct writer content = {0};
     CLEANUP(writer_done) struct writer pkcs7;
     writer_init(&content, 1024);
     writer_init(&pkcs7, BLOCK_MAX / 4);

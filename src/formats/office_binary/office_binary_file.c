@@ -8,7 +8,7 @@ static const char summary[] = "\5DocumentSummaryInformation";
 
 static const struct cfb_entry *find(const struct cfb *file, const char *name)
 {
-    CLEANUP(writer_done) struct writer wide;
+    CLEANUP(writer_done) struct writer wide = {0};
     writer_init(&wide, 128);
     return text_to_utf16(&wide, reader_text(name), false) ? cfb_find(file, 0, writer_view(&wide))
                                                           : NULL;
@@ -115,8 +115,8 @@ bool office_binary_changes(struct arena *a, const struct office_binary *b,
                            struct cfb_change ret[OFFICE_BINARY_CHANGES], size_t *ret_count,
                            struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
-    CLEANUP(writer_done) struct writer name;
+    CLEANUP(writer_done) struct writer w = {0};
+    CLEANUP(writer_done) struct writer name = {0};
     struct reader stream;
     uint32_t index = 0;
     if (b->program == OFFICE_BINARY_WORD)

@@ -51,7 +51,7 @@ static bool sign_project(const struct sign_job *job, const struct office_binary 
                          const struct vba *v, struct office_binary_signatures *s, struct err *e)
 {
     for (uint32_t k = 0; k < kinds_of(b, v); k++) {
-        CLEANUP(writer_done) struct writer info;
+        CLEANUP(writer_done) struct writer info = {0};
         writer_init(&info, INFO_MAX);
         TRY(vba_sign(job, v, (enum vba_kind)k, job->slot + k, &info, e));
         s->info[k] = arena_bytes(job->arena, writer_view(&info));

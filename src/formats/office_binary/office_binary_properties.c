@@ -136,8 +136,8 @@ static const uint8_t empty_set[] = {
 
 static void put_section(struct writer *w, const struct set *s, struct reader info)
 {
-    CLEANUP(writer_done) struct writer rows;
-    CLEANUP(writer_done) struct writer values;
+    CLEANUP(writer_done) struct writer rows = {0};
+    CLEANUP(writer_done) struct writer values = {0};
     size_t count = 0, kept = 0;
     writer_init(&rows, w->limit);
     writer_init(&values, w->limit);

@@ -111,7 +111,7 @@ static bool read_variables(struct arena *a, struct reader user, struct variables
 static bool kind_of(struct reader name, enum vba_kind *ret)
 {
     for (enum vba_kind k = VBA_LEGACY; k < VBA_KINDS; k++) {
-        CLEANUP(writer_done) struct writer wide;
+        CLEANUP(writer_done) struct writer wide = {0};
         writer_init(&wide, 64);
         if (text_to_utf16(&wide, reader_text(names[k]), false) &&
             reader_equal(name, writer_view(&wide))) {
@@ -155,7 +155,7 @@ static void put_string(struct writer *w, struct reader wide)
 
 static void put_name(struct writer *w, const char *name)
 {
-    CLEANUP(writer_done) struct writer wide;
+    CLEANUP(writer_done) struct writer wide = {0};
     writer_init(&wide, 64);
     w->failed = !text_to_utf16(&wide, reader_text(name), false) || w->failed;
     put_string(w, writer_view(&wide));
@@ -226,8 +226,8 @@ bool office_binary_word_changes(struct arena *a, const struct office_binary *b,
 {
     struct word w;
     struct variables v;
-    CLEANUP(writer_done) struct writer table;
-    CLEANUP(writer_done) struct writer document;
+    CLEANUP(writer_done) struct writer table = {0};
+    CLEANUP(writer_done) struct writer document = {0};
     writer_init(&table, STREAM_MAX);
     writer_init(&document, STREAM_MAX);
     TRY(open_word(a, b, &w, e));

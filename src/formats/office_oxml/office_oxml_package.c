@@ -32,7 +32,7 @@ static bool malformed(struct err *e, const char *what)
 bool oxml_load(struct arena *a, const struct zip *z, size_t index, struct reader *ret,
                struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (z->entries[index].size > PART_MAX)
         return malformed(e, "a part of it is too large");
     writer_init(&w, PART_MAX);
@@ -361,7 +361,7 @@ static void put_link(struct writer *w, const struct oxml_row *row)
 static unsigned free_id(const struct oxml *o, unsigned from)
 {
     for (bool taken = true; taken; from++) {
-        CLEANUP(writer_done) struct writer w;
+        CLEANUP(writer_done) struct writer w = {0};
         enum vba_kind kind;
         writer_init(&w, 24);
         writer_format(&w, "rId%u", from);

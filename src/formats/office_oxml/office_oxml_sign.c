@@ -28,7 +28,7 @@ static void add_change(struct changes *c, struct zip_change change)
 static bool pack(struct arena *a, struct reader content, uint16_t method, struct zip_packed *ret,
                  struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     const struct source in = source_memory(content);
     writer_init(&w, XML_MAX);
     struct sink scratch = sink_memory(&w);
@@ -60,8 +60,8 @@ static bool put_entry(const struct sign_job *job, struct changes *c, const struc
 static bool put_lists(const struct sign_job *job, struct changes *c, const struct oxml *o,
                       const char *const parts[VBA_KINDS], struct err *e)
 {
-    CLEANUP(writer_done) struct writer links;
-    CLEANUP(writer_done) struct writer types;
+    CLEANUP(writer_done) struct writer links = {0};
+    CLEANUP(writer_done) struct writer types = {0};
     writer_init(&links, XML_MAX);
     writer_init(&types, XML_MAX);
     oxml_put_links(&links, o, parts);
@@ -85,7 +85,7 @@ static void remove_old(struct changes *c, const struct oxml *o)
 static bool put_signature(const struct sign_job *job, struct changes *c, const struct oxml *o,
                           const struct vba *v, enum vba_kind kind, const char *path, struct err *e)
 {
-    CLEANUP(writer_done) struct writer info;
+    CLEANUP(writer_done) struct writer info = {0};
     struct zip_change change = {.action = ZIP_ADD, .index = o->project, .path = path};
     writer_init(&info, INFO_MAX);
     TRY(vba_sign(job, v, kind, job->slot + (uint32_t)kind, &info, e));

@@ -168,7 +168,7 @@ static bool other_project(struct reader *r, struct vba *v)
 {
     uint32_t size;
     struct reader absolute, relative, numbers, whole, covered;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (!take_id(r, 0x0e) || !reader_u32le(r, &size) || !take_blob(r, &absolute) ||
         !take_blob(r, &relative) || !reader_take(r, 6, &numbers))
         return false;

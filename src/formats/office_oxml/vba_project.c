@@ -181,7 +181,7 @@ bool vba_read_project(struct arena *a, struct reader project, const struct vba_d
 
 static bool add_modules(struct arena *a, struct vba *v, const struct vba_dir *dir, struct err *e)
 {
-    CLEANUP(writer_done) struct writer text;
+    CLEANUP(writer_done) struct writer text = {0};
     writer_init(&text, DATA_MAX);
     for (size_t i = 0; i < dir->count; i++) {
         const struct vba_module *m = &dir->modules[i];
@@ -200,7 +200,7 @@ static bool fill(struct arena *a, struct vba *v, struct err *e)
 {
     struct vba_dir dir;
     struct reader stream, project;
-    CLEANUP(writer_done) struct writer plain;
+    CLEANUP(writer_done) struct writer plain = {0};
     writer_init(&plain, DATA_MAX);
     TRY(load(a, v->file, find(v->file, v->storage, "dir"), &stream, e));
     TRY(ovba_expand(stream, &plain, e));

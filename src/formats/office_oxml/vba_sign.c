@@ -141,9 +141,9 @@ static void put_info(struct writer *w, struct reader message, struct reader stor
 bool vba_sign(const struct sign_job *job, const struct vba *v, enum vba_kind kind, uint32_t slot,
               struct writer *info, struct err *e)
 {
-    CLEANUP(writer_done) struct writer content;
-    CLEANUP(writer_done) struct writer message;
-    CLEANUP(writer_done) struct writer store;
+    CLEANUP(writer_done) struct writer content = {0};
+    CLEANUP(writer_done) struct writer message = {0};
+    CLEANUP(writer_done) struct writer store = {0};
     struct signer leaf = *job->signer;
     leaf.chain_count = leaf.chain_count > 1 ? 1 : leaf.chain_count;
     writer_init(&content, CONTENT_MAX);
