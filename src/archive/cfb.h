@@ -23,6 +23,7 @@ struct cfb {
     struct source in;
     uint32_t sector; /* 512 or 4096 */
     uint16_t minor, major;
+    bool loose; /* the last sector goes on with something behind the end of its stream */
     struct cfb_entry *entries; /* [0] is the root */
     uint32_t count;
 };

@@ -59,6 +59,7 @@ struct parse {
     uint8_t *mini_taken;
     uint32_t *mini_stream; /* its sectors */
     uint64_t mini_sectors;
+    uint64_t end; /* of the stream in the last sector of the file; 0: there is none */
 };
 
 static uint64_t offset_of(const struct cfb *c, uint32_t sector)
@@ -370,6 +371,8 @@ static bool place_large(struct parse *p, struct cfb_entry *x, struct err *e)
     for (uint64_t left = x->size; left > 0;) {
         uint64_t n = left < size ? left : size;
         TRY(take(p, next, "stream", e));
+        if (next == p->sectors - 1)
+            p->end = offset_of(p->c, next) + n;
         TRY(add_piece(p, x, &room, offset_of(p->c, next), n, e));
         next = p->fat[next];
         left -= n;
@@ -409,6 +412,8 @@ static bool place_streams(struct parse *p, struct err *e)
     const struct cfb_entry *root = &c->entries[0];
     p->mini_sectors = root->size / c->sector + (root->size % c->sector != 0);
     TRY(chain(p, root->start, p->mini_sectors, "stream of small streams", &p->mini_stream, e));
+    if (p->mini_sectors > 0 && p->mini_stream[p->mini_sectors - 1] == p->sectors - 1)
+        p->end = offset_of(c, p->sectors - 1) + (root->size - 1) % c->sector + 1;
     for (uint32_t i = 1; i < c->count; i++) {
         struct cfb_entry *x = &c->entries[i];
         if (x->type == CFB_STREAM && x->size >= MINI_CUTOFF)
@@ -436,6 +441,26 @@ static bool only_zeros(void *ctx, struct reader piece, struct err *e)
     return true;
 }
 
+static bool find_byte(void *ctx, struct reader piece, struct err *e)
+{
+    bool *found = ctx;
+    (void)e;
+    for (uint8_t byte; reader_u8(&piece, &byte);)
+        *found |= byte != 0;
+    return true;
+}
+
+/* Room behind the end of a stream holds anything in files of many writers. Only at the very end of
+ * the file does it let the file be something else as well, like an archive. */
+static bool check_last(const struct parse *p, struct err *e)
+{
+    struct source tail;
+    const struct source *in = &p->c->in;
+    return p->end == 0 || p->end >= in->size ||
+           (source_slice(in, p->end, in->size - p->end, &tail, e) &&
+            source_each(&tail, find_byte, &p->c->loose, e));
+}
+
 /* Whatever stands behind the last sector in use belongs to nothing and is signed by nobody. */
 static bool check_tail(const struct parse *p, struct err *e)
 {
@@ -456,7 +481,8 @@ bool cfb_open(struct arena *a, const struct source *in, struct cfb **ret, struct
     c->in = *in;
     struct parse p = {.a = a, .c = c};
     TRY(read_header(&p, e) && read_fat(&p, e) && read_mini_fat(&p, e) && read_directory(&p, e) &&
-        walk_tree(&p, e) && names_unique(&p, e) && place_streams(&p, e) && check_tail(&p, e));
+        walk_tree(&p, e) && names_unique(&p, e) && place_streams(&p, e) && check_tail(&p, e) &&
+        check_last(&p, e));
     *ret = c;
     return true;
 }

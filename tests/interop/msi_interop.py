@@ -89,6 +89,25 @@ class Installers(unittest.TestCase):
             self.assertFalse(self.b.valid(bad))
             self.assertIn("compound file", self.b.refused(bad) or "")
 
+    def test_something_behind_the_last_stream_is_not_valid(self):
+        """The last sector of a stream moves to the end of the file, where its rest can hold other bytes."""
+        out = self.b.path("out.msi")
+        self.b.sign(self.make(cabs=1), out)
+        with open(out, "rb") as f:
+            data = bytearray(f.read())
+        table = (struct.unpack_from("<I", data, 76)[0] + 1) * 512
+        new = len(data) // 512 - 1
+        fat = struct.unpack_from("<%dI" % new, data, table)  # its sectors follow each other
+        self.assertEqual(struct.unpack_from("<I", data, table + 4 * new)[0], 0xFFFFFFFF)
+        last = next(i for i in range(1, new) if fat[i] == 0xFFFFFFFE and fat[i - 1] == i
+                    and not any(data[(i + 2) * 512 - 22:(i + 2) * 512]))
+        for at, value in ((last - 1, new), (last, 0xFFFFFFFF), (new, 0xFFFFFFFE)):
+            struct.pack_into("<I", data, table + 4 * at, value)
+        sector = data[(last + 1) * 512:(last + 2) * 512]
+        data[(last + 1) * 512:(last + 2) * 512] = bytes(512)
+        self.assertTrue(self.b.valid(self.b.put("moved.msi", bytes(data + sector))))
+        self.assertFalse(self.b.valid(self.b.put("loose.msi", bytes(data + sector[:-22] + b"PK\5\6" + bytes(18)))))
+
     def test_programs_inside_are_signed_and_the_database_follows(self):
         for cabs in (1, 2, 3):
             source, out = self.make(cabs=cabs), self.b.path("out.msi")

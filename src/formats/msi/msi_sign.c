@@ -138,5 +138,11 @@ bool msi_verify(const struct verify_job *job, struct signature **ret, size_t *re
     }
     TRY(load(job->arena, m.file, m.signature, &pkcs7, e) &&
         load(job->arena, m.file, m.signature_ex, &h.ex, e));
-    return authenticode_verify(job->arena, pkcs7, digest_for, &h, ret, ret_count, e);
+    TRY(authenticode_verify(job->arena, pkcs7, digest_for, &h, ret, ret_count, e));
+    for (size_t i = 0; m.file->loose && i < *ret_count; i++)
+        if ((*ret)[i].intact) {
+            (*ret)[i].intact = false;
+            (*ret)[i].problem = "There is something at the end of the file that is not signed.";
+        }
+    return true;
 }
