@@ -12,6 +12,7 @@
 #include "procs/child.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -25,14 +26,18 @@ static struct instant now(void)
 }
 
 /* One key process for one folder, whoever started it. */
-static bool lock_folder(int folder, struct err *e)
+static bool lock_folder(int folder, int64_t patience_ms, struct err *e)
 {
-    if (flock(folder, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    return errno == EWOULDBLOCK
-               ? err_user(e, ERR_KEY_FOLDER,
-                          "The key folder is in use by a running service. Stop it first.")
-               : err_errno(e, "lock key folder");
+    int64_t end = clock_boot_ms() + patience_ms;
+    while (flock(folder, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return err_errno(e, "lock key folder");
+        if (clock_boot_ms() >= end)
+            return err_user(e, ERR_KEY_FOLDER,
+                            "The key folder is in use by a running service. Stop it first.");
+        (void)poll(NULL, 0, 20);
+    }
+    return true;
 }
 
 /* Keys must not reach the swap; dumps are off by the sandbox. Under a limit (RLIMIT_MEMLOCK) later
@@ -104,7 +109,8 @@ static bool run(struct child *c, struct err *e)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (folder < 0)
         return err_set(e, ERR_KEY_FOLDER, "the supervisor gave no key folder");
-    TRY(lock_folder(folder, e));
+    /* The key process of a service that was killed a moment ago may still be at its end. */
+    TRY(lock_folder(folder, 5000, e));
     lock_memory();
     TRY(child_walls(c, e));
     bool ok = keystore_open(folder, kek, now(), &k, e) &&
@@ -140,7 +146,7 @@ static bool open_folder(const char *path, int *ret, struct err *e)
     if ((st.st_mode & 077) != 0)
         return err_user(e, ERR_KEY_FOLDER,
                         "%s must belong to the service alone: make its mode 0700.", path);
-    TRY(lock_folder(fd, e));
+    TRY(lock_folder(fd, 0, e));
     *ret = fd;
     fd = -1;
     return true;
