@@ -237,11 +237,28 @@ static bool is_old(const struct signature *x, const struct signature *old, size_
     return false;
 }
 
-static bool list_signatures(struct arena *a, const struct format *f, const struct part *p,
-                            const struct source *in, struct signature **ret, size_t *ret_count,
-                            struct err *e)
+struct neighbours {
+    struct check *check;
+    const struct part *part;
+};
+
+/* Files of the output near a part of it. */
+static bool find_neighbour(void *ctx, const char *path, struct source *ret, bool *ret_found,
+                           struct err *e)
 {
-    struct verify_job job = {.arena = a, .in = in, .file_name = p->name};
+    const struct neighbours *n = ctx;
+    const struct container *c = n->check->seen[n->part->parent->number].container;
+    size_t index;
+    TRY(part_near(c, n->part->entry, path, &index, e));
+    *ret_found = index != SIZE_MAX;
+    return !*ret_found || part_extract(n->check->w, c, index, ret, e);
+}
+
+static bool list_signatures(struct arena *a, const struct format *f, const struct part *p,
+                            const struct source *in, const struct surroundings *around,
+                            struct signature **ret, size_t *ret_count, struct err *e)
+{
+    struct verify_job job = {.arena = a, .in = in, .file_name = p->name, .around = around};
     return f->verify(&job, ret, ret_count, e);
 }
 
@@ -262,8 +279,12 @@ static bool check_embedded(struct check *c, struct arena *a, const struct part *
 {
     struct signature *all = NULL, *old = NULL;
     size_t count = 0, old_count = 0, at = 0, planned = slots_of(p, f);
-    TRY(list_signatures(a, f, p, &x->out, &all, &count, e));
-    TRY(list_signatures(a, f, p, &p->in, &old, &old_count, e));
+    struct neighbours near = {c, p};
+    const struct surroundings around = {&near, find_neighbour};
+    bool looks =
+        f->turn != NULL && p->parent != NULL && c->seen[p->parent->number].container != NULL;
+    TRY(list_signatures(a, f, p, &x->out, looks ? &around : NULL, &all, &count, e));
+    TRY(list_signatures(a, f, p, &p->in, NULL, &old, &old_count, e));
     size_t kept = count > planned ? count - planned : 0;
     for (size_t i = 0; i < p->step_count; i++) {
         const struct step *s = &p->steps[i];

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Up to here a file is signed in memory; the rule looks at sizes of the input only. */
-enum { SMALL = 4 * 1024 * 1024, SLACK = 1024 * 1024, SIGNATURE_ROOM = 16 * 1024 * 1024 };
+enum { SMALL = 4 * 1024 * 1024, SLACK = 1024 * 1024, SIGNATURE_ROOM = 16 * 1024 * 1024, TURNS = 3 };
 
 /* What became of a part: replaces its entry and adds new files to its container. */
 struct work {
@@ -22,6 +22,7 @@ struct run {
     struct sink *out;
     struct work *works; /* as tree->parts */
     size_t from;        /* first part of the level */
+    unsigned turn;      /* of struct format */
     atomic_uint done;
 };
 
@@ -71,6 +72,41 @@ static uint64_t sign_room(uint64_t size)
     return size + size / 8 + SIGNATURE_ROOM;
 }
 
+/* --- files around ----------------------------------------------------------------------------- */
+
+static unsigned turn_of(const struct part *p)
+{
+    unsigned turn = 0;
+    for (size_t i = 0; i < p->step_count; i++)
+        if (p->steps[i].format->turn != NULL)
+            turn = p->steps[i].format->turn(p->name);
+    return turn;
+}
+
+struct neighbours {
+    struct run *run;
+    const struct part *part;
+};
+
+static bool find_neighbour(void *ctx, const char *path, struct source *ret, bool *ret_found,
+                           struct err *e)
+{
+    const struct neighbours *n = ctx;
+    const struct part *p = n->part->parent;
+    size_t index;
+    TRY(part_near(p->container, n->part->entry, path, &index, e));
+    *ret_found = index != SIZE_MAX;
+    if (!*ret_found)
+        return true;
+    for (size_t i = 0; i < p->child_count; i++)
+        if (p->children[i]->index == index) {
+            const struct part *other = p->children[i];
+            *ret = turn_of(other) < n->run->turn ? n->run->works[other->number].now : other->in;
+            return true;
+        }
+    return part_extract(n->run->w, p->container, index, ret, e);
+}
+
 /* --- one directive ---------------------------------------------------------------------------- */
 
 static bool run_sign(struct run *x, const struct part *p, const struct step *s,
@@ -81,7 +117,10 @@ static bool run_sign(struct run *x, const struct part *p, const struct step *s,
         return err_set(e, ERR_NO_MEMORY, "signing");
     CLEANUP(room_done) struct room scratch = {0};
     TRY(room_open(x->w, in->size, 2 * sign_room(in->size), &scratch, e));
+    struct neighbours near = {x, p};
+    const struct surroundings around = {&near, find_neighbour};
     struct sign_job job = {.arena = a,
+                           .around = p->parent == NULL || s->format->turn == NULL ? NULL : &around,
                            .in = in,
                            .file_name = p->name,
                            .directive = s->directive->name,
@@ -264,6 +303,8 @@ static bool work_part(void *ctx, size_t index, unsigned lane, struct refusal *r)
     const struct part *p = x->tree->parts[x->from + index];
     struct work *w = &x->works[x->from + index];
     struct arena *a = x->w->arenas[lane];
+    if (turn_of(p) != x->turn)
+        return true;
     w->now = p->in;
     TRY(work_inside(x, p, w, a, r));
     if (p->parent != NULL)
@@ -285,7 +326,8 @@ bool engine_sign(struct workspace *w, struct tree *t, const struct signer *signe
         return arena_err(&r->err);
     for (size_t level = t->level_count; level-- > 0;) {
         x.from = t->levels[level];
-        TRY(pool_run(w->pool, t->levels[level + 1] - x.from, work_part, &x, r));
+        for (x.turn = 0; x.turn < TURNS; x.turn++)
+            TRY(pool_run(w->pool, t->levels[level + 1] - x.from, work_part, &x, r));
     }
     return true;
 }

@@ -267,9 +267,26 @@ static bool run_verifies(struct arena *a, const struct judging *judging, struct 
     return true;
 }
 
+/* A directory's directive is offered more files than it works on. */
+static bool is_offered_only(struct arena *a, const struct part *p, bool *ret, struct err *e)
+{
+    struct reader head;
+    *ret = false;
+    if (p->typed == NULL || p->typed->kind != CONFIGURATION_DIRECTORY)
+        return true;
+    const struct format *f = p->typed->facts == NULL ? NULL : format_of(p->typed->facts->id);
+    TRY(source_head(a, &p->in, HEAD, &head, e));
+    *ret = f != NULL && !f->probe(head, &p->in);
+    return true;
+}
+
 bool examine_part(struct arena *a, const struct judging *judging, struct part *p, struct refusal *r)
 {
     size_t steps = 0;
+    bool offered;
+    TRY(is_offered_only(a, p, &offered, &r->err));
+    if (offered)
+        p->typed = NULL;
     if (p->typed != NULL) {
         struct xml_position at = p->typed_match->at;
         if (!check_type(a, p, r))

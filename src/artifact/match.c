@@ -326,13 +326,48 @@ static size_t segments_of(const char *folded)
     return n;
 }
 
+static bool ends_in(const char *folded, const char *const *extensions)
+{
+    const char *dot = strrchr(folded, '.');
+    for (; dot != NULL && *extensions != NULL; extensions++)
+        if (strcmp(dot, *extensions) == 0)
+            return true;
+    return false;
+}
+
+/* Directives of a directory work on files in it, at any depth, that have their extensions. What is
+ * no ClickOnce manifest by content takes no part in it. */
+static bool match_manifests(struct listing *l, const struct configuration_node *node,
+                            const struct configuration_match *m, const struct place *p)
+{
+    static const char *const deployments[] = {".application", ".vsto", NULL};
+    static const char *const applications[] = {".manifest", NULL};
+    size_t found = 0;
+    if (node->directive_count == 0)
+        return true;
+    for (size_t i = p->file_from; i < p->file_to; i++) {
+        struct listed *x = &l->files[i];
+        bool deployment = ends_in(x->folded, deployments);
+        found += deployment;
+        if (deployment || ends_in(x->folded, applications))
+            TRY(claim(l, x, node, m));
+    }
+    if (found > 0)
+        return true;
+    (void)err_user(&l->refusal->err, ERR_MATCH_COUNT,
+                   "The directory \"%.200s\" holds no deployment manifest (.application or .vsto), "
+                   "which %.40s needs.",
+                   p->depth > 0 ? p->folded : l->path, node->directives[0].name);
+    return refusal_at(l->refusal, l->path, m->at.line, m->at.column);
+}
+
 static bool match_folders(struct listing *l, const struct configuration_node *node,
                           const struct configuration_match *m, const struct place *p,
                           size_t *ret_found)
 {
     if (pattern_is_root(m->pattern)) {
         *ret_found = 1;
-        return match_children(l, node, p);
+        return match_manifests(l, node, m, p) && match_children(l, node, p);
     }
     for (size_t i = p->folder_from; i < p->folder_to; i++) {
         const struct listed *x = &l->folders[i];
@@ -340,7 +375,7 @@ static bool match_folders(struct listing *l, const struct configuration_node *no
             continue;
         ++*ret_found;
         struct place below = place_of(l, x->folded, segments_of(x->folded));
-        TRY(match_children(l, node, &below));
+        TRY(match_manifests(l, node, m, &below) && match_children(l, node, &below));
     }
     return true;
 }

@@ -51,6 +51,22 @@ void workspace_done(struct workspace *w)
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
+bool part_near(const struct container *c, const char *entry, const char *path, size_t *ret,
+               struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(65536);
+    const char *slash = strrchr(entry, '/');
+    int folder = slash == NULL ? 0 : (int)(slash - entry) + 1;
+    const char *wanted = a == NULL ? NULL : arena_format(a, "%.*s%s", folder, entry, path);
+    if (wanted == NULL)
+        return arena_err(e);
+    *ret = SIZE_MAX;
+    for (size_t i = 0; i < c->count && *ret == SIZE_MAX; i++)
+        if (!c->entries[i].folder && text_equal_fold(c->entries[i].path, wanted))
+            *ret = i;
+    return true;
+}
+
 bool part_changes(const struct part *p)
 {
     for (size_t i = 0; i < p->step_count; i++)
@@ -265,7 +281,9 @@ static bool build_part(void *ctx, size_t index, unsigned lane, struct refusal *r
             return refusal_at(r, p->path, 0, 0);
     }
     TRY(examine_part(a, &b->w->judging, p, r));
-    return p->typed == NULL || p->typed->child_count == 0 || open_container(b->w, a, p, r);
+    /* a file that a directory's own directive works on holds nothing of the directory */
+    return p->typed == NULL || p->typed->kind == CONFIGURATION_DIRECTORY ||
+           p->typed->child_count == 0 || open_container(b->w, a, p, r);
 }
 
 static bool add_part(struct builder *b, struct part *p, struct err *e)

@@ -92,6 +92,10 @@ size_t part_new_files(const struct part *p);
 /* Path of such a file in the container. NULL without memory. */
 char *part_output_path(struct arena *a, const struct part *p, const struct step *s);
 
+/* The entry at `path`, seen from the folder of `entry`, by names whose case does not count;
+ * SIZE_MAX: there is none. */
+MUST_CHECK bool part_near(const struct container *c, const char *entry, const char *path,
+                          size_t *ret, struct err *e);
 /* Extracts an entry to scratch. */
 MUST_CHECK bool part_extract(struct workspace *w, const struct container *c, size_t index,
                              struct source *ret, struct err *e);

@@ -18,6 +18,7 @@
     F(wscript) \
     F(cab) \
     F(msi) \
+    F(clickonce) \
     F(file)
 /* clang-format on */
 

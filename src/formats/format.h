@@ -17,6 +17,13 @@ struct file_facts {
     uint32_t signatures; /* embedded ones that are there already, valid or not */
 };
 
+/* Files that lie near the one that is worked on, by paths that begin at its folder, for formats
+ * that name others by their hashes. *ret_found false: there is none. */
+struct surroundings {
+    void *ctx;
+    bool (*find)(void *ctx, const char *path, struct source *ret, bool *ret_found, struct err *e);
+};
+
 struct sign_job {
     struct arena *arena;
     const struct source *in;
@@ -27,6 +34,7 @@ struct sign_job {
     const struct signer *signer;
     struct sink scratch; /* room of its own for intermediate bytes; the format copies the struct */
     struct sink *out;    /* the whole new file; for DIRECTIVE_NEW_FILE the signature file */
+    const struct surroundings *around; /* NULL: nothing is known of other files */
 };
 
 struct verify_job {
@@ -35,8 +43,9 @@ struct verify_job {
     const struct source *content; /* for detached signatures; else NULL */
     const char *directive;        /* for detached ones: which directive made the file; else NULL */
     struct attributes attributes;
-    const struct reader *certificate; /* DER: for forms that carry none (raw); may be NULL */
-    const char *file_name;            /* of the entry, without folders */
+    const struct reader *certificate;  /* DER: for forms that carry none (raw); may be NULL */
+    const char *file_name;             /* of the entry, without folders */
+    const struct surroundings *around; /* NULL: nothing is known of other files */
 };
 
 /* --- composite formats ----------------------------------------------------------------------- */
@@ -73,6 +82,9 @@ struct format {
     bool (*slots)(struct arena *a, const struct source *in, const char *directive,
                   struct attributes attributes, uint32_t *ret, struct err *e);
     bool (*sign)(const struct sign_job *job, struct err *e);
+    /* Of formats that name other files by their hashes: when it is the turn of a file of this name,
+     * after all others of its container; 1 or 2. NULL: 0, at once. */
+    unsigned (*turn)(const char *file_name);
     /* All signatures, outermost first; none is not an error. False: the file is malformed. */
     bool (*verify)(const struct verify_job *job, struct signature **ret, size_t *ret_count,
                    struct err *e);

@@ -131,6 +131,15 @@ static void make_office_binary(struct writer *w)
         w, &(struct vba_sample){.prefix = "_VBA_PROJECT_CUR/", .more = &book, .more_count = 1});
 }
 
+static void make_clickonce(struct writer *w)
+{
+    writer_text(w, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<asmv1:assembly "
+                   "xmlns:asmv1=\"urn:schemas-microsoft-com:asm.v1\" "
+                   "xmlns=\"urn:schemas-microsoft-com:asm.v2\">\r\n <asmv1:assemblyIdentity "
+                   "name=\"Sample.exe\" version=\"1.0.0.0\" publicKeyToken=\"0000000000000000\" "
+                   "/>\r\n <application />\r\n</asmv1:assembly>\r\n");
+}
+
 static void make_file(struct writer *w)
 {
     writer_text(w, "Any bytes at all.\n");
@@ -154,6 +163,12 @@ static uint64_t in_stream(struct reader in)
     return reader_find(in, 0, "some rows", 9);
 }
 
+/* The name of the assembly. */
+static uint64_t in_name(struct reader in)
+{
+    return reader_find(in, 0, "Sample.exe", 10);
+}
+
 /* The compiled code of a macro project. */
 static uint64_t in_code(struct reader in)
 {
@@ -173,6 +188,7 @@ const struct format_sample format_samples[] = {
     {"wscript",    "a.vbs",   false, make_wscript,    middle},
     {"cab",        "a.cab",   true,  make_cab,        middle},
     {"msi",        "a.msi",   true,  make_msi,        in_stream},
+    {"clickonce",  "a.manifest", false, make_clickonce, in_name},
     {"file",       "a.bin",   false, make_file,       middle},
     {0},
 };
