@@ -9,11 +9,20 @@
 #include "service/job_steps.h"
 #include "store/audit.h"
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { MOST_THREADS = 256, JOB_MEMORY = 512 << 20 };
+
+/* One thread that works. */
+struct hand {
+    struct jobs *jobs;
+    pthread_t thread;
+    char boot[48]; /* that of the program and the number of the thread */
+    bool unclear;  /* whether the last claim took place */
+};
 
 struct jobs {
     struct service *service;
@@ -23,17 +32,13 @@ struct jobs {
     unsigned long work; /* counts wakes, so that none is lost */
     bool stopping;
     unsigned running;
-    pthread_t threads[MOST_THREADS], clock, sealer;
+    pthread_t clock, sealer;
+    struct hand hands[MOST_THREADS];
     unsigned started;
 };
 
-static struct job_owner owner_of(const struct jobs *j)
-{
-    return (struct job_owner){.node = authority_node(j->service), .boot = j->boot};
-}
-
 struct claim {
-    struct jobs *jobs;
+    struct hand *hand;
     struct job_context *context;
 };
 
@@ -42,9 +47,12 @@ static bool claim(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct claim *k = ctx;
     struct job_context *c = k->context;
-    struct job_owner owner = owner_of(k->jobs);
+    struct job_owner owner = {.node = authority_node(c->service), .boot = k->hand->boot};
     tx_into(tx, c->arena);
-    TRY(queue_claim(tx, "worker", &owner, &c->job, e));
+    if (k->hand->unclear)
+        TRY(queue_held(tx, "worker", &owner, &c->job, e));
+    if (c->job.id == NULL)
+        TRY(queue_claim(tx, "worker", &owner, &c->job, e));
     if (c->job.id == NULL)
         return true;
     c->request = c->job.subject;
@@ -95,15 +103,18 @@ static void work(struct jobs *j, struct job_context *c)
 }
 
 /* Claims and does one job; false when none is due. */
-static bool one_job(struct jobs *j)
+static bool one_job(struct hand *h)
 {
     struct err e = {0};
+    struct jobs *j = h->jobs;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(JOB_MEMORY);
     struct job_context c = {.service = j->service, .arena = a};
-    struct claim k = {j, &c};
+    struct claim k = {h, &c};
     if (a == NULL)
         return false;
-    if (!db_write(j->service->db, CRASH_D04, claim, &k, &e)) {
+    bool claimed = db_write(j->service->db, CRASH_D04, claim, &k, &e);
+    h->unclear = claimed ? false : h->unclear || e.code == ERR_DB_UNKNOWN;
+    if (!claimed) {
         j->service->report(j->service->report_ctx, "queue", &e);
         return false;
     }
@@ -156,13 +167,14 @@ static unsigned long look(struct jobs *j, bool *ret_stopping)
 
 static void *job_thread(void *ctx)
 {
-    struct jobs *j = ctx;
+    struct hand *h = ctx;
+    struct jobs *j = h->jobs;
     for (;;) {
         bool stopping;
         unsigned long seen = look(j, &stopping);
         if (stopping)
             break;
-        if (!one_job(j) && !wait_for_work(j, seen))
+        if (!one_job(h) && !wait_for_work(j, seen))
             break;
     }
     (void)pthread_mutex_lock(&j->lock);
@@ -288,7 +300,7 @@ static void *seal_thread(void *ctx)
 static bool reclaim(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct jobs *j = ctx;
-    struct job_owner owner = owner_of(j);
+    struct job_owner owner = {.node = authority_node(j->service), .boot = j->boot};
     int64_t count;
     return queue_reclaim(tx, &owner, &count, e);
 }
@@ -298,9 +310,13 @@ static bool start_threads(struct jobs *j, unsigned threads, struct err *e)
     if (pthread_create(&j->clock, NULL, clock_thread, j) != 0 ||
         pthread_create(&j->sealer, NULL, seal_thread, j) != 0)
         return err_set(e, ERR_NO_MEMORY, "threads");
-    for (; j->started < threads && j->started < MOST_THREADS; j->started++)
-        if (pthread_create(&j->threads[j->started], NULL, job_thread, j) != 0)
+    for (; j->started < threads && j->started < MOST_THREADS; j->started++) {
+        struct hand *h = &j->hands[j->started];
+        h->jobs = j;
+        (void)snprintf(h->boot, sizeof h->boot, "%s/%u", j->boot, j->started);
+        if (pthread_create(&h->thread, NULL, job_thread, h) != 0)
             return err_set(e, ERR_NO_MEMORY, "threads");
+    }
     return true;
 }
 

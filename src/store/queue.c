@@ -20,6 +20,17 @@ bool queue_add(struct db_tx *tx, const struct job *job, int64_t not_before, stru
                   e);
 }
 
+static struct job job_of(const struct db_rows *row)
+{
+    return (struct job){.id = row_text(row, "id"),
+                        .lane = row_text(row, "lane"),
+                        .kind = row_text(row, "kind"),
+                        .subject = row_text(row, "subject"),
+                        .project = row_text(row, "project"),
+                        .attempts = row_int(row, "attempts"),
+                        .token = row_int(row, "token")};
+}
+
 bool queue_claim(struct db_tx *tx, const char *lane, const struct job_owner *owner, struct job *ret,
                  struct err *e)
 {
@@ -37,13 +48,17 @@ bool queue_claim(struct db_tx *tx, const char *lane, const struct job_owner *own
         &row, e));
     if (row.count == 0)
         return err_set(e, ERR_INTERNAL, "a due job of the project was there a moment ago");
-    *ret = (struct job){.id = row_text(&row, "id"),
-                        .lane = row_text(&row, "lane"),
-                        .kind = row_text(&row, "kind"),
-                        .subject = row_text(&row, "subject"),
-                        .project = row_text(&row, "project"),
-                        .attempts = row_int(&row, "attempts"),
-                        .token = row_int(&row, "token")};
+    *ret = job_of(&row);
+    return true;
+}
+
+bool queue_held(struct db_tx *tx, const char *lane, const struct job_owner *owner, struct job *ret,
+                struct err *e)
+{
+    struct db_rows row;
+    TRY(tx_one(tx, QUERY_job_held,
+               DB_ARGS(DB_TEXT(lane), DB_TEXT(owner->node), DB_TEXT(owner->boot)), &row, e));
+    *ret = row.count == 0 ? (struct job){0} : job_of(&row);
     return true;
 }
 

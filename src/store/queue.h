@@ -16,6 +16,7 @@ struct job {
     int64_t token;
 };
 
+/* Who works: a thread of one run of the program on one node. */
 struct job_owner {
     const char *node, *boot;
 };
@@ -27,6 +28,10 @@ MUST_CHECK bool queue_add(struct db_tx *tx, const struct job *job, int64_t not_b
  * due. Texts: memory of the transaction's results (tx_into). */
 MUST_CHECK bool queue_claim(struct db_tx *tx, const char *lane, const struct job_owner *owner,
                             struct job *ret, struct err *e);
+/* A job that this owner holds; ret->id NULL: none. For a claim whose end nobody told
+ * (ERR_DB_UNKNOWN): the owner works on nothing, so what it holds is what that claim gave. */
+MUST_CHECK bool queue_held(struct db_tx *tx, const char *lane, const struct job_owner *owner,
+                           struct job *ret, struct err *e);
 /* Still ours? Also in db_read. */
 MUST_CHECK bool queue_check(struct db_tx *tx, const struct job *job, struct err *e);
 /* Done: the row goes. */

@@ -177,6 +177,33 @@ static void test_queue__own_earlier_boots_are_reclaimed_at_start(void **state)
     assert_int_equal(with(t, COMPLETE, again, 0), ERR_JOB_LOST);
 }
 
+static bool held(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct step *s = ctx;
+    tx_into(tx, s->a);
+    return queue_held(tx, "worker", &s->owner, &s->job, e);
+}
+
+static void test_queue_held__is_what_this_owner_claimed(void **state)
+{
+    struct testdb *t = testdb_of(state);
+    struct err e = {0};
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(1 << 20);
+    struct step s = {.owner = me, .a = a};
+    add(t, "r1", "p");
+    add(t, "r2", "p");
+    (void)claim(t, a, (struct job_owner){"node-1", "boot-2/1"});
+    assert_true(db_write(t->db, CRASH_S01, held, &s, &e));
+    assert_null(s.job.id);
+    struct job mine = claim(t, a, me);
+    assert_true(db_write(t->db, CRASH_S01, held, &s, &e));
+    assert_string_equal(s.job.id, mine.id);
+    assert_int_equal(s.job.token, mine.token);
+    assert_int_equal(with(t, COMPLETE, s.job, 0), ERR_NONE);
+    assert_true(db_write(t->db, CRASH_S01, held, &s, &e));
+    assert_null(s.job.id);
+}
+
 /* Threads that claim and complete: every job is done exactly once. */
 struct many {
     struct testdb *t;
@@ -279,6 +306,7 @@ int main(void)
         TEST_ON_BOTH(test_queue__oldest_of_a_project_first_and_once),
         TEST_ON_BOTH(test_queue__retry_waits),
         TEST_ON_BOTH(test_queue__own_earlier_boots_are_reclaimed_at_start),
+        TEST_ON_BOTH(test_queue_held__is_what_this_owner_claimed),
         TEST_ON_BOTH(test_queue__each_job_has_one_owner),
         TEST_ON_BOTH(test_effect_put__once),
     };

@@ -26,6 +26,11 @@ WHERE id = (
     ORDER BY queued_at, id LIMIT 1)
 RETURNING id, lane, kind, subject, project, attempts, token
 
+-- name: job_held
+SELECT id, lane, kind, subject, project, attempts, token FROM jobs
+WHERE lane = $1 AND state = 'claimed' AND node = $2 AND boot = $3
+ORDER BY id LIMIT 1
+
 -- name: job_check
 SELECT 1 AS held FROM jobs WHERE id = $1 AND token = $2 AND state = 'claimed'
 
