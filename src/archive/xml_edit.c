@@ -85,6 +85,17 @@ const char *xml_span_value(const struct xml_span *s, const char *name)
     return one == NULL ? NULL : one->value;
 }
 
+struct reader xml_span_raw_name(struct reader text, const struct xml_span *s)
+{
+    struct reader rest = text, name;
+    size_t n = 0;
+    if (!reader_skip(&rest, s->from + 1))
+        return reader_text("");
+    while (n < rest.left && strchr(" \t\r\n/>", rest.at[n]) == NULL)
+        n++;
+    return reader_slice(rest, 0, n, &name) ? name : reader_text("");
+}
+
 bool xml_cuts_apply(struct reader text, const struct xml_cut *cuts, size_t count,
                     struct writer *out)
 {

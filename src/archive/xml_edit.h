@@ -29,6 +29,9 @@ MUST_CHECK bool xml_spans_load(struct arena *a, struct reader document,
 const struct xml_attribute *xml_span_attribute(const struct xml_span *s, const char *name);
 const char *xml_span_value(const struct xml_span *s, const char *name);
 
+/* The name in the tag, with its prefix. */
+struct reader xml_span_raw_name(struct reader text, const struct xml_span *s);
+
 /* text[from, to) becomes `with`. */
 struct xml_cut {
     size_t from, to;

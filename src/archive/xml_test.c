@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/xml.h"
+#include "archive/xml_c14n.h"
 #include "archive/xml_edit.h"
 #include "archive/xml_tree.h"
 #include "base/test.h"
@@ -259,6 +260,47 @@ static void test_xml_edit__changes_places_and_nothing_else(void **state)
     arena_free(a);
 }
 
+static void canonical(const char *text, size_t element, enum xml_c14n method, const char *wanted)
+{
+    struct arena *a = arena_new(1 << 20);
+    struct xml_document *d = NULL;
+    struct err e = {0};
+    struct writer w;
+    writer_init(&w, 1 << 16);
+    assert_true(xml_document_new(a, reader_text(text), &limits, &d, &e));
+    assert_true(xml_canonical(d, element, method, false, &w, &e));
+    writer_u8(&w, 0);
+    assert_string_equal((const char *)writer_view(&w).at, wanted);
+    assert_false(xml_canonical(d, 1000, method, false, &w, &e));
+    xml_document_free(d);
+    writer_done(&w);
+    arena_free(a);
+}
+
+static void test_xml_canonical__of_one_element(void **state)
+{
+    static const char text[] =
+        "<?xml version='1.0'?>\r\n<!-- c --><a xmlns='u' xmlns:p='v' z='1'>\r\n<b "
+        "y='&lt;&#x9;\"' p:x='2' c='3'/><?pi  t?><!-- d --><p:e>&gt;\r\n<![CDATA[<]]>"
+        "</p:e></a>\n";
+    (void)state;
+    canonical(
+        text, 0, XML_C14N_INCLUSIVE,
+        "<a xmlns=\"u\" xmlns:p=\"v\" z=\"1\">\n<b c=\"3\" y=\"&lt;&#x9;&quot;\" p:x=\"2\"></b>"
+        "<?pi t?><p:e>&gt;\n&lt;</p:e></a>");
+    canonical(text, 1, XML_C14N_INCLUSIVE,
+              "<b xmlns=\"u\" xmlns:p=\"v\" c=\"3\" y=\"&lt;&#x9;&quot;\" p:x=\"2\"></b>");
+    canonical(text, 2, XML_C14N_INCLUSIVE, "<p:e xmlns=\"u\" xmlns:p=\"v\">&gt;\n&lt;</p:e>");
+    canonical(text, 2, XML_C14N_EXCLUSIVE, "<p:e xmlns:p=\"v\">&gt;\n&lt;</p:e>");
+    struct arena *a = arena_new(1 << 20);
+    struct xml_document *d = NULL;
+    struct err e = {0};
+    assert_false(xml_document_new(a, reader_text("<!DOCTYPE a []><a/>"), &limits, &d, &e));
+    assert_int_equal(e.code, ERR_XML_DOCTYPE);
+    assert_null(d);
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_xml_next__not_well_formed),
         cmocka_unit_test(test_xml__limits),
         cmocka_unit_test(test_xml_tree__loads),
+        cmocka_unit_test(test_xml_canonical__of_one_element),
         cmocka_unit_test(test_xml_edit__changes_places_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,9 @@
     E(ERR_NUPKG,           422, "nupkg.malformed",      "The NuGet package is malformed.") \
     E(ERR_APPX,            422, "appx.malformed",       "The app package is malformed.") \
     E(ERR_MSI,             422, "msi.malformed",        "The database of the installer file is malformed.") \
-    E(ERR_MSI_EXTERNAL,    422, "msi.external_file",    "A file of the installer lies outside of the installer file.")
+    E(ERR_MSI_EXTERNAL,    422, "msi.external_file",    "A file of the installer lies outside of the installer file.") \
+    E(ERR_CATALOG,         422, "catalog.malformed",    "The security catalog is malformed.") \
+    E(ERR_OPC,             422, "opc.malformed",        "The OPC package is malformed.")
 #define ERR_TABLE_CONFIGURATION(E) \
     E(ERR_CONFIGURATION_NAME,    400, "configuration.unknown_name", "The artifact configuration has an unknown element or attribute.") \
     E(ERR_CONFIGURATION_PLACE,   400, "configuration.wrong_place",  "The artifact configuration has something where it is not allowed.") \

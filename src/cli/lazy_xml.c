@@ -4,6 +4,7 @@
  * that archive/xml calls and load the library at the first one. Other programs link it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <libxml/c14n.h>
 #include <libxml/parser.h>
 #include <libxml/xmlreader.h>
 #include <pthread.h>
@@ -78,6 +79,40 @@ void xmlTextReaderSetStructuredErrorHandler(xmlTextReaderPtr reader, xmlStructur
         REAL(name);                                                                                \
         return real(reader);                                                                       \
     }
+
+xmlDocPtr xmlReadMemory(const char *buffer, int size, const char *url, const char *encoding,
+                        int options)
+{
+    REAL(xmlReadMemory);
+    return real(buffer, size, url, encoding, options);
+}
+
+void xmlFreeDoc(xmlDocPtr document)
+{
+    REAL(xmlFreeDoc);
+    real(document);
+}
+
+xmlOutputBufferPtr xmlOutputBufferCreateIO(xmlOutputWriteCallback write,
+                                           xmlOutputCloseCallback close, void *ctx,
+                                           xmlCharEncodingHandlerPtr encoder)
+{
+    REAL(xmlOutputBufferCreateIO);
+    return real(write, close, ctx, encoder);
+}
+
+int xmlOutputBufferClose(xmlOutputBufferPtr buffer)
+{
+    REAL(xmlOutputBufferClose);
+    return real(buffer);
+}
+
+int xmlC14NExecute(xmlDocPtr document, xmlC14NIsVisibleCallback visible, void *ctx, int mode,
+                   xmlChar **prefixes, int comments, xmlOutputBufferPtr buffer)
+{
+    REAL(xmlC14NExecute);
+    return real(document, visible, ctx, mode, prefixes, comments, buffer);
+}
 
 TEXT(xmlTextReaderConstLocalName)
 TEXT(xmlTextReaderConstName)

@@ -62,6 +62,12 @@ static const struct grammar_attribute appx_restrictions[] = {
     RESTRICTION("publisher", "Identity Publisher of the manifest"),
     END,
 };
+static const struct grammar_attribute opc_restrictions[] = {
+    RESTRICTION("package-id", "Identity Id of extension.vsixmanifest"),
+    RESTRICTION("package-version", "Identity Version of extension.vsixmanifest"),
+    RESTRICTION("publisher", "Identity Publisher of extension.vsixmanifest"),
+    END,
+};
 static const struct grammar_attribute nupkg_restrictions[] = {
     RESTRICTION("package-id", "id of the .nuspec"),
     RESTRICTION("package-version", "version of the .nuspec"),
@@ -224,7 +230,7 @@ const struct grammar_element grammar_elements[] = {
      AUTHENTICODE, NULL},
     {"msix-file", GRAMMAR_TYPED, true, "app package", "msix msixbundle", appx_restrictions,
      AUTHENTICODE, NULL},
-    {"opc-file", GRAMMAR_TYPED, true, "OPC package", "vsix xps hlkx", grammar_nothing, "opc-sign",
+    {"opc-file", GRAMMAR_TYPED, true, "OPC package", "vsix xps oxps hlkx", opc_restrictions, "opc-sign",
      NULL},
     {"nupkg-file", GRAMMAR_TYPED, true, "NuGet package", "nupkg snupkg", nupkg_restrictions,
      "nuget-sign", NULL},

@@ -12,6 +12,7 @@
     F(nupkg) \
     F(appx) \
     F(msix) \
+    F(opc) \
     F(zip) \
     F(pe) \
     F(powershell) \
@@ -19,6 +20,7 @@
     F(cab) \
     F(msi) \
     F(clickonce) \
+    F(catalog) \
     F(file)
 /* clang-format on */
 

@@ -144,18 +144,6 @@ static struct listed *find_listed(struct arena *a, struct listed *list, size_t c
     return key.name == NULL ? NULL : bsearch(&key, list, count, sizeof *list, listed_order);
 }
 
-/* Name of the element with its prefix, as the text has it. */
-static struct reader raw_name(struct reader text, size_t from)
-{
-    struct reader rest = text, name;
-    size_t n = 0;
-    if (!reader_skip(&rest, from + 1))
-        return reader_text("");
-    while (n < rest.left && strchr(" \t\r\n/>", rest.at[n]) == NULL)
-        n++;
-    return reader_slice(rest, 0, n, &name) ? name : reader_text("");
-}
-
 static void put_hash(struct writer *w, const char *attribute, const struct digest_value *v)
 {
     writer_format(w, " %s=\"", attribute);
@@ -175,7 +163,7 @@ static void put_file_hash(struct writer *w, struct reader inside, const struct d
     while (from > 0 && inside.at[from] != '<')
         from--;
     writer_text(w, "<");
-    writer_reader(w, raw_name(inside, from));
+    writer_reader(w, xml_span_raw_name(inside, &(struct xml_span){.from = from}));
     put_hash(w, "Hash", whole);
     writer_text(w, "/>");
 }
@@ -183,7 +171,7 @@ static void put_file_hash(struct writer *w, struct reader inside, const struct d
 static void put_blocks(struct writer *w, struct reader text, const struct xml_span *file,
                        const struct appx_packed *packed)
 {
-    struct reader name = raw_name(text, file->from), prefix, inside;
+    struct reader name = xml_span_raw_name(text, file), prefix, inside;
     size_t colon = reader_find(name, 0, ":", 1);
     if (colon == SIZE_MAX || !reader_slice(name, 0, colon + 1, &prefix))
         prefix = reader_text("");

@@ -127,27 +127,39 @@ static bool repack(const struct container *c, const struct change *changes, size
     return zip_repack(c->own, list, count, NULL, out, e);
 }
 
-bool zip_format_without(struct arena *a, const struct zip *z, size_t index, struct zip *ret,
-                        struct err *e)
+bool zip_format_keep(struct arena *a, const struct zip *z, const bool *drop, struct zip *ret,
+                     struct err *e)
 {
-    *ret = *z;
-    if (index == SIZE_MAX)
-        return true;
     struct zip_entry *entries = ARENA_ARRAY(a, z->count, struct zip_entry);
     uint32_t *order = ARENA_ARRAY(a, z->count, uint32_t);
-    size_t n = 0, k = 0;
-    if (entries == NULL || order == NULL)
+    uint32_t *place = ARENA_ARRAY(a, z->count, uint32_t);
+    uint32_t n = 0, k = 0;
+    if (entries == NULL || order == NULL || place == NULL)
         return arena_err(e);
     for (size_t i = 0; i < z->count; i++) {
-        if (i != index)
+        place[i] = n;
+        if (!drop[i])
             entries[n++] = z->entries[i];
-        if (z->order[i] != index)
-            order[k++] = z->order[i] > index ? z->order[i] - 1 : z->order[i];
     }
+    for (size_t i = 0; i < z->count; i++)
+        if (!drop[z->order[i]])
+            order[k++] = place[z->order[i]];
+    *ret = *z;
     ret->entries = entries;
     ret->order = order;
     ret->count = n;
     return true;
+}
+
+bool zip_format_without(struct arena *a, const struct zip *z, size_t index, struct zip *ret,
+                        struct err *e)
+{
+    bool *drop = ARENA_ARRAY(a, z->count, bool);
+    if (drop == NULL)
+        return arena_err(e);
+    if (index < z->count)
+        drop[index] = true;
+    return zip_format_keep(a, z, drop, ret, e);
 }
 
 static bool compare(const struct container *before, const struct container *after,

@@ -22,4 +22,7 @@ size_t zip_format_room(size_t count);
 /* The same directory without one entry (SIZE_MAX: the whole), for zip_compare. */
 MUST_CHECK bool zip_format_without(struct arena *a, const struct zip *z, size_t index,
                                    struct zip *ret, struct err *e);
+/* The same without the marked entries. */
+MUST_CHECK bool zip_format_keep(struct arena *a, const struct zip *z, const bool *drop,
+                                struct zip *ret, struct err *e);
 #endif
