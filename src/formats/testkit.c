@@ -137,6 +137,77 @@ size_t testkit_damage(struct testkit *kit, const struct format *f, const char *f
     return accepted;
 }
 
+static uint32_t next_number(uint32_t *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8;
+}
+
+/* One to four changes. */
+static void mutate(struct writer *w, struct reader in, uint32_t *state)
+{
+    writer_reset(w);
+    writer_reader(w, in);
+    for (uint32_t n = next_number(state) % 4 + 1; n > 0 && w->len > 8; n--) {
+        size_t at = next_number(state) % w->len, left = w->len - at;
+        size_t some = left < 8 ? left : next_number(state) % 8 + 1;
+        switch (next_number(state) % 5) {
+        case 0:
+        case 1:
+            w->data[at] ^= (uint8_t)(1u << next_number(state) % 8);
+            break;
+        case 2:
+            w->data[at] = next_number(state) % 2 == 0 ? 0xff : (uint8_t)next_number(state);
+            break;
+        case 3: /* cut out */
+            for (size_t k = at; k + some < w->len; k++)
+                w->data[k] = w->data[k + some];
+            w->len -= some;
+            break;
+        default: { /* repeat */
+            uint8_t copy[8];
+            struct reader rest = reader_over(w->data, w->len);
+            if (reader_skip(&rest, at) && reader_copy(&rest, copy, some))
+                writer_insert(w, at, copy, some);
+            break;
+        }
+        }
+    }
+}
+
+size_t testkit_mutations(struct testkit *kit, const struct format *f, const char *directive,
+                         const char *file_name, struct reader in, size_t count,
+                         testkit_accept_fn accepted)
+{
+    size_t signed_files = 0;
+    uint32_t state = 20261122;
+    struct writer w;
+    writer_init(&w, OUTPUT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct reader out;
+        struct err e = {0};
+        struct testkit one = *kit;
+        mutate(&w, in, &state);
+        one.arena = arena_new(OUTPUT_MAX);
+        if (testkit_sign(&one, f, directive, file_name, writer_view(&w), NULL, &out, &e)) {
+            bool good = testkit_intact(&one, f, file_name, out);
+            if (good && accepted != NULL && signed_files % 16 == 0)
+                good = accepted(&one, file_name, out);
+            if (!good) {
+                fprintf(stderr, "testkit: mutation %zu was signed, but does not verify\n", i);
+                abort();
+            }
+            signed_files++;
+        } else if (e.user[0] == '\0' && err_is_ours(&e)) {
+            fprintf(stderr, "testkit: mutation %zu: %s\n", i, e.detail);
+            abort();
+        }
+        arena_free(one.arena);
+    }
+    writer_done(&w);
+    return signed_files;
+}
+
 #ifdef CHANCERY_FAULTS
 static void must(bool ok, const char *what, unsigned long n, const struct err *e)
 {

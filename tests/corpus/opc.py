@@ -23,8 +23,8 @@ class RealFiles(unittest.TestCase):
         with authenticode.Bench() as b:
             for source, readable in zip(files(), poi.judge(b.folder, files())):
                 name = os.path.basename(source)
-                if "content types" in readable:  # nobody reads that one
-                    self.assertIn("no part name", b.refused(source) or "")
+                if "content types" in readable:  # and it has bytes behind its end
+                    self.assertIsNotNone(b.refused(source))
                     continue
                 b.sign(source, b.path(name), stamp=True)
                 self.assertTrue(b.valid(b.path(name)), name)

@@ -185,6 +185,17 @@ static void test_catalog__faults(void **state)
     testkit_faults(&kit, &catalog_format, directive, "a.cat", sample(), NULL);
 }
 
+static void test_catalog_sign__thousand_mutations(void **state)
+{
+    (void)state;
+    struct reader one = testkit_signed(&kit, &catalog_format, directive, "a.cat", sample(), NULL);
+    size_t n = testkit_mutations(&kit, &catalog_format, directive, "a.cat", sample(), 500,
+                                 testkit_has_osslsigncode() ? testkit_osslsigncode : NULL) +
+               testkit_mutations(&kit, &catalog_format, directive, "a.cat", one, 500,
+                                 testkit_has_osslsigncode() ? testkit_osslsigncode : NULL);
+    assert_in_range(n, 1, 999);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -209,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_catalog_sign__refuses),
         cmocka_unit_test(test_catalog_probe__by_content),
         cmocka_unit_test(test_catalog__faults),
+        cmocka_unit_test(test_catalog_sign__thousand_mutations),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

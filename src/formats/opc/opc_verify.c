@@ -390,6 +390,20 @@ static bool check_stamp(struct run *r, struct reader signature)
     return true;
 }
 
+/* The signer's first: with several, the one that is no authority. */
+static void signer_first(struct run *r, struct reader *list, size_t count)
+{
+    struct certificate c;
+    struct err unreadable = {0};
+    for (size_t i = 0; count > 1 && i < count; i++)
+        if (certificate_parse(r->a, list[i], &c, &unreadable) && !c.ca) {
+            struct reader first = list[0];
+            list[0] = list[i];
+            list[i] = first;
+            return;
+        }
+}
+
 /* From KeyInfo, or from a part that the signature's relationships name. */
 static bool find_certificates(struct run *r, size_t root)
 {
@@ -404,6 +418,7 @@ static bool find_certificates(struct run *r, size_t root)
     for (size_t i = 0; n == 0 && i < r->p->zip->count; i++)
         if (r->p->own[i] && strcmp(r->p->type[i] == NULL ? "" : r->p->type[i], OPC_TYPE_CERT) == 0)
             TRY(opc_entry(r->a, r->p->zip, i, &list[n++], r->why));
+    signer_first(r, list, n);
     r->to->certificates = list;
     r->to->certificate_count = n;
     return n > 0 || bad(r, "The signature holds no certificate.");
