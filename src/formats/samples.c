@@ -2,6 +2,7 @@
 #include "formats/samples.h"
 #include "archive/zip.h"
 #include "formats/cab/cab_sample.h"
+#include "formats/catalog/catalog_sample.h"
 #include "formats/msi/msi_sample.h"
 #include "formats/office_oxml/office_oxml_sample.h"
 #include "formats/pe/pe_sample.h"
@@ -140,6 +141,33 @@ static void make_clickonce(struct writer *w)
                    "/>\r\n <application />\r\n</asmv1:assembly>\r\n");
 }
 
+static void make_catalog(struct writer *w)
+{
+    catalog_sample(w, OID_CTL, true);
+}
+
+static void make_opc(struct writer *w)
+{
+    static const struct entry_text entries[] = {
+        {"docs/a.txt", "text"},
+        {"extension.vsixmanifest",
+         "<PackageManifest xmlns=\"http://schemas.microsoft.com/developer/vsx-schema/2011\">"
+         "<Metadata><Identity Id=\"Tool\" Version=\"1.2\" Publisher=\"Acme\"/></Metadata>"
+         "</PackageManifest>"},
+        {"[Content_Types].xml",
+         "<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/"
+         "content-types\"><Default Extension=\"txt\" ContentType=\"text/plain\"/><Default "
+         "Extension=\"vsixmanifest\" ContentType=\"text/xml\"/></Types>"},
+    };
+    zip(w, entries, COUNT_OF(entries));
+}
+
+/* A member of the list. */
+static uint64_t in_list(struct reader in)
+{
+    return reader_find(in, 0, "a digest of", 11);
+}
+
 static void make_file(struct writer *w)
 {
     writer_text(w, "Any bytes at all.\n");
@@ -182,6 +210,7 @@ const struct format_sample format_samples[] = {
     {"nupkg",      "a.nupkg", false, make_nupkg,      in_entry},
     {"appx",       "a.appx",  true,  make_appx,       in_entry},
     {"msix",       "a.msix",  true,  make_appx,       in_entry},
+    {"opc",        "a.vsix",  false, make_opc,        in_entry},
     {"zip",        "a.zip",   false, make_zip,        in_entry},
     {"pe",         "a.exe",   true,  make_pe,         middle},
     {"powershell", "a.ps1",   true,  make_powershell, middle},
@@ -189,6 +218,7 @@ const struct format_sample format_samples[] = {
     {"cab",        "a.cab",   true,  make_cab,        middle},
     {"msi",        "a.msi",   true,  make_msi,        in_stream},
     {"clickonce",  "a.manifest", false, make_clickonce, in_name},
+    {"catalog",    "a.cat",   true,  make_catalog,    in_list},
     {"file",       "a.bin",   false, make_file,       middle},
     {0},
 };

@@ -32,13 +32,6 @@ bool testkit_intact(struct testkit *kit, const struct format *f, const char *fil
  * can say which may. */
 size_t testkit_damage(struct testkit *kit, const struct format *f, const char *file_name,
                       struct reader in, size_t from, size_t to);
-/* `count` files made of `in` by flipping, setting, cutting out and repeating bytes, the same every
- * time: each must be refused, or signed so that it verifies; `accepted` (NULL: nobody else) is
- * asked about every 16th of those. Returns how many were signed. */
-typedef bool (*testkit_accept_fn)(struct testkit *kit, const char *file_name, struct reader file);
-size_t testkit_mutations(struct testkit *kit, const struct format *f, const char *directive,
-                         const char *file_name, struct reader in, size_t count,
-                         testkit_accept_fn accepted);
 /* In builds with fault injection: signs and verifies with the first, second ... allocation or read
  * failing until none does. Each failure must be an error that is ours, and must not change what
  * comes out otherwise. In other builds it does nothing. */

@@ -441,17 +441,6 @@ static void test_appx_open__names_without_percent_signs(void **state)
     assert_false(appx_format.open(kit.arena, &in, NULL, &c, &e));
 }
 
-static void test_appx_sign__thousand_mutations(void **state)
-{
-    (void)state;
-    struct reader one = testkit_signed(&kit, &appx_format, directive, "a.appx", sample(), NULL);
-    size_t n = testkit_mutations(&kit, &appx_format, directive, "a.appx", sample(), 500,
-                                 testkit_has_osslsigncode() ? testkit_osslsigncode : NULL) +
-               testkit_mutations(&kit, &appx_format, directive, "a.appx", one, 500,
-                                 testkit_has_osslsigncode() ? testkit_osslsigncode : NULL);
-    assert_in_range(n, 1, 999);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -481,7 +470,6 @@ int main(void)
         cmocka_unit_test(test_appx_repack__bundle_places),
         cmocka_unit_test(test_appx_repack__says_why_not),
         cmocka_unit_test(test_appx_open__names_without_percent_signs),
-        cmocka_unit_test(test_appx_sign__thousand_mutations),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -383,15 +383,6 @@ static void test_opc__faults(void **state)
     testkit_faults(&kit, &opc_format, directive, "a.vsix", sample(), NULL);
 }
 
-static void test_opc_sign__thousand_mutations(void **state)
-{
-    (void)state;
-    struct reader one = testkit_signed(&kit, &opc_format, directive, "a.vsix", sample(), NULL);
-    size_t n = testkit_mutations(&kit, &opc_format, directive, "a.vsix", sample(), 500, NULL) +
-               testkit_mutations(&kit, &opc_format, directive, "a.vsix", one, 500, NULL);
-    assert_in_range(n, 1, 999);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -420,7 +411,6 @@ int main(void)
         cmocka_unit_test(test_opc_transform__as_the_standard_says),
         cmocka_unit_test(test_opc_is_rels__by_name),
         cmocka_unit_test(test_opc__faults),
-        cmocka_unit_test(test_opc_sign__thousand_mutations),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
