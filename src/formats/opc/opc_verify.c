@@ -141,13 +141,12 @@ static size_t with_id(const struct run *r, const char *id, size_t *count)
 }
 
 /* A Reference to an element of this document, which must be the only one with its Id. */
-static bool check_inner(struct run *r, size_t at, size_t *ret)
+static bool check_inner(struct run *r, size_t at, size_t *ret, struct digest_value *digest)
 {
     const char *uri = value(r, at, "URI");
     size_t count = 0, target = uri != NULL && uri[0] == '#' ? with_id(r, &uri[1], &count) : 0;
     enum xml_c14n method = XML_C14N_INCLUSIVE;
     bool comments = false;
-    struct digest_value v;
     CLEANUP(writer_done) struct writer w;
     if (count != 1)
         return bad(r, "The signature refers to something that is not there once.");
@@ -161,7 +160,7 @@ static bool check_inner(struct run *r, size_t at, size_t *ret)
     }
     writer_init(&w, OPC_TEXT_MAX);
     TRY(xml_canonical(r->document, target, method, comments, &w, r->why));
-    TRY(digest_equals(r, at, writer_view(&w), &v));
+    TRY(digest_equals(r, at, writer_view(&w), digest));
     *ret = target;
     return true;
 }
@@ -286,15 +285,21 @@ static bool check_manifest(struct run *r, size_t manifest)
 static bool check_references(struct run *r, size_t info)
 {
     size_t manifests = 0, target;
+    struct digest_value v;
     for (size_t i = next_child(r, info, info); i != SIZE_MAX; i = next_child(r, info, i)) {
         if (!is(&r->s.list[i], DSIG, "Reference"))
             continue;
-        TRY(check_inner(r, i, &target));
+        TRY(check_inner(r, i, &target, &v));
         size_t manifest =
             is(&r->s.list[target], DSIG, "Object") ? child(r, target, DSIG, "Manifest") : SIZE_MAX;
         if (manifest == SIZE_MAX)
             continue;
         manifests++;
+        r->to->content_digest = arena_bytes(r->a, digest_view(&v));
+        if (r->to->content_digest.at == NULL)
+            return arena_err(r->why);
+        (void)!opc_hash_of(value(r, child(r, i, DSIG, "DigestMethod"), "Algorithm"),
+                           &r->to->content_hash);
         TRY(check_manifest(r, manifest));
     }
     return manifests > 0 || bad(r, "The signature covers no part of the package.");
