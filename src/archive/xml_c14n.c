@@ -118,6 +118,7 @@ bool xml_canonical(struct xml_document *d, size_t element, enum xml_c14n method,
     int n = xmlC14NExecute(d->tree, is_inside, apex, mode, NULL, comments ? 1 : 0, buffer);
     int closed = xmlOutputBufferClose(buffer);
     if (n < 0 || closed < 0)
-        return out->failed ? writer_ok(out, e) : err_set(e, ERR_NO_MEMORY, "canonical XML");
+        return out->failed ? writer_ok(out, e)
+                           : err_user(e, ERR_XML, "The XML document has no canonical form.");
     return writer_ok(out, e);
 }

@@ -19,7 +19,8 @@ void xml_document_free(struct xml_document *d); /* NULL is fine */
 /* For CLEANUP(xml_document_cleanup). */
 void xml_document_cleanup(struct xml_document **d);
 /* The canonical form of one element with all that is in it, as part of its document. Elements are
- * counted in document order; the root is 0. */
+ * counted in document order; the root is 0. ERR_XML: there is no such form, because the document
+ * has a namespace with a relative name. */
 MUST_CHECK bool xml_canonical(struct xml_document *d, size_t element, enum xml_c14n method,
                               bool comments, struct writer *out, struct err *e);
 #endif

@@ -280,24 +280,33 @@ static void canonical(const char *text, size_t element, enum xml_c14n method, co
 static void test_xml_canonical__of_one_element(void **state)
 {
     static const char text[] =
-        "<?xml version='1.0'?>\r\n<!-- c --><a xmlns='u' xmlns:p='v' z='1'>\r\n<b "
+        "<?xml version='1.0'?>\r\n<!-- c --><a xmlns='urn:u' xmlns:p='urn:v' z='1'>\r\n<b "
         "y='&lt;&#x9;\"' p:x='2' c='3'/><?pi  t?><!-- d --><p:e>&gt;\r\n<![CDATA[<]]>"
         "</p:e></a>\n";
     (void)state;
-    canonical(
-        text, 0, XML_C14N_INCLUSIVE,
-        "<a xmlns=\"u\" xmlns:p=\"v\" z=\"1\">\n<b c=\"3\" y=\"&lt;&#x9;&quot;\" p:x=\"2\"></b>"
-        "<?pi t?><p:e>&gt;\n&lt;</p:e></a>");
+    canonical(text, 0, XML_C14N_INCLUSIVE,
+              "<a xmlns=\"urn:u\" xmlns:p=\"urn:v\" z=\"1\">\n<b c=\"3\" y=\"&lt;&#x9;&quot;\" "
+              "p:x=\"2\"></b>"
+              "<?pi t?><p:e>&gt;\n&lt;</p:e></a>");
     canonical(text, 1, XML_C14N_INCLUSIVE,
-              "<b xmlns=\"u\" xmlns:p=\"v\" c=\"3\" y=\"&lt;&#x9;&quot;\" p:x=\"2\"></b>");
-    canonical(text, 2, XML_C14N_INCLUSIVE, "<p:e xmlns=\"u\" xmlns:p=\"v\">&gt;\n&lt;</p:e>");
-    canonical(text, 2, XML_C14N_EXCLUSIVE, "<p:e xmlns:p=\"v\">&gt;\n&lt;</p:e>");
+              "<b xmlns=\"urn:u\" xmlns:p=\"urn:v\" c=\"3\" y=\"&lt;&#x9;&quot;\" p:x=\"2\"></b>");
+    canonical(text, 2, XML_C14N_INCLUSIVE,
+              "<p:e xmlns=\"urn:u\" xmlns:p=\"urn:v\">&gt;\n&lt;</p:e>");
+    canonical(text, 2, XML_C14N_EXCLUSIVE, "<p:e xmlns:p=\"urn:v\">&gt;\n&lt;</p:e>");
     struct arena *a = arena_new(1 << 20);
     struct xml_document *d = NULL;
     struct err e = {0};
     assert_false(xml_document_new(a, reader_text("<!DOCTYPE a []><a/>"), &limits, &d, &e));
     assert_int_equal(e.code, ERR_XML_DOCTYPE);
     assert_null(d);
+    struct writer w; /* a relative name of a namespace has no canonical form */
+    writer_init(&w, 1 << 16);
+    e = (struct err){0};
+    assert_true(xml_document_new(a, reader_text("<a xmlns='u'/>"), &limits, &d, &e));
+    assert_false(xml_canonical(d, 0, XML_C14N_INCLUSIVE, false, &w, &e));
+    assert_int_equal(e.code, ERR_XML);
+    xml_document_free(d);
+    writer_done(&w);
     arena_free(a);
 }
 
