@@ -110,7 +110,7 @@ static bool make_paths(struct run *r, struct err *e)
 {
     static const char none[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Relationships "
                                "xmlns=\"" OPC_RELATIONS "\"/>";
-    const char *id, *row;
+    const char *id = NULL, *row;
     r->types = r->strip.types;
     r->root = reader_text(none);
     if (r->strip.root.left > 0)

@@ -284,7 +284,7 @@ static bool check_manifest(struct run *r, size_t manifest)
 
 static bool check_references(struct run *r, size_t info)
 {
-    size_t manifests = 0, target;
+    size_t manifests = 0, target = 0;
     struct digest_value v;
     for (size_t i = next_child(r, info, info); i != SIZE_MAX; i = next_child(r, info, i)) {
         if (!is(&r->s.list[i], DSIG, "Reference"))
