@@ -361,7 +361,7 @@ class Http(unittest.TestCase):
         r = ask(self.core, b"GET /echo HTTP/1.1\r\n\r\n")
         self.assertEqual(r.headers["content-type"], "application/json; charset=utf-8")
         problem = r.json()
-        self.assertEqual(sorted(problem), ["code", "detail", "errors", "status", "title",
+        self.assertEqual(sorted(problem), ["code", "detail", "error", "errors", "status", "title",
                                            "traceId", "type"])
         self.assertRegex(problem["traceId"], r"^00-[0-9a-f]{32}-[0-9a-f]{16}-00$")
         self.assertEqual(problem["errors"], {"": [problem["detail"]]})
