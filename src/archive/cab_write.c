@@ -265,7 +265,7 @@ static bool lay_out(struct repack *r, struct err *e)
 
 static bool put_names(const struct repack *r, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 << 20);
     for (size_t i = 0; i < r->c->file_count; i++) {
         struct reader rest = r->c->files[i].record;
@@ -301,7 +301,7 @@ static bool put_front(const struct cab *c, struct writer *w, uint32_t end, struc
 bool cab_repack(const struct cab *c, const struct cab_change *changes, size_t count,
                 struct sink *out, struct err *e)
 {
-    CLEANUP(writer_done) struct writer front;
+    CLEANUP(writer_done) struct writer front = {0};
     CLEANUP(arena_cleanup) struct arena *a = arena_new(c->file_count * 8 + 4096);
     struct repack r = {
         .c = c, .changes = changes, .change_count = count, .out = out, .start = out->used};

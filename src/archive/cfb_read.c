@@ -538,7 +538,7 @@ static bool append(void *ctx, struct reader piece, struct err *e)
 static bool gather(struct arena *a, const struct cfb *c, const struct cfb_entry *x,
                    struct source *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, (size_t)x->size);
     TRY(cfb_each(c, x, append, &w, e));
     struct reader copy = arena_bytes(a, writer_view(&w));

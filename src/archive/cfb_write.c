@@ -422,7 +422,7 @@ static bool settle(struct layout *l, struct err *e)
 /* A header can be written first only when all sizes are known before. */
 static bool put_all(struct layout *l, bool produces, struct err *e)
 {
-    CLEANUP(writer_done) struct writer header;
+    CLEANUP(writer_done) struct writer header = {0};
     writer_init(&header, 4096);
     if (produces)
         TRY(sink_zeros(l->out, l->c->sector, e));

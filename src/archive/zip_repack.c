@@ -130,7 +130,7 @@ enum { HEADER_MAX = 256 * 1024 };
 static bool write_replaced(struct repack *r, const struct zip_entry *x, const struct zip_packed *p,
                            struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, HEADER_MAX);
     TRY(replaced_header(r->arena, r->z, x, p, &w, e));
     TRY(sink_reader(r->out, writer_view(&w), e) && sink_source(r->out, &p->data, e));
@@ -343,7 +343,7 @@ bool zip_repack(const struct zip *z, const struct zip_change *changes, size_t co
 static bool place_replaced(struct repack *r, const struct zip_entry *x, const struct zip_packed *p,
                            struct zip_place *place, uint64_t *at, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, HEADER_MAX);
     TRY(replaced_header(r->arena, r->z, x, p, &w, e));
     *place = (struct zip_place){*at, *at + w.len};

@@ -259,7 +259,7 @@ static bool list_signatures(struct arena *a, const struct format *f, const struc
                             struct signature **ret, size_t *ret_count, struct err *e)
 {
     struct verify_job job = {.arena = a, .in = in, .file_name = p->name, .around = around};
-    return f->verify(&job, ret, ret_count, e);
+    return format_verify(f, &job, ret, ret_count, e);
 }
 
 static size_t slots_of(const struct part *p, const struct format *f)
@@ -346,7 +346,7 @@ static bool check_new_file(struct check *c, struct arena *a, const struct part *
                              .attributes = s->attributes,
                              .certificate = &c->wants->certificate,
                              .file_name = p->name};
-    TRY(s->format->verify(&job, &all, &count, e));
+    TRY(format_verify(s->format, &job, &all, &count, e));
     if (count != s->slots)
         return err_user(e, ERR_VERIFY_MISSING, "\"%.200s\" holds %zu signatures instead of %u.",
                         path, count, s->slots);

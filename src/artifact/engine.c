@@ -129,7 +129,7 @@ static bool run_sign(struct run *x, const struct part *p, const struct step *s,
                            .signer = x->signer,
                            .scratch = scratch.sink,
                            .out = out};
-    bool ok = s->format->sign(&job, e);
+    bool ok = format_sign(s->format, &job, e);
     if (!scratch.in_memory) { /* the format wrote to its own copy of the sink: all is given back */
         scratch.sink.used = 0;
         (void)scratch_close(&x->w->scratch, &scratch.sink);

@@ -232,7 +232,7 @@ static bool run_verify(struct arena *a, const struct judging *judging, const str
     struct signature *found = NULL;
     size_t count = 0;
     struct err why = {0};
-    TRY(s->format->verify(&job, &found, &count, e));
+    TRY(format_verify(s->format, &job, &found, &count, e));
     if (count == 0)
         return err_user(e, ERR_SIGNATURE, "\"%.200s\" has no embedded signature, but %s wants one.",
                         p->name, s->directive->name);

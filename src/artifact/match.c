@@ -31,7 +31,7 @@ struct place {
 
 char *match_fold(struct arena *a, const char *path)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, SIZE_MAX);
     struct reader r = reader_text(path);
     uint32_t c;

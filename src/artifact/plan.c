@@ -46,8 +46,8 @@ struct plan_writer {
 static bool write_step(void *ctx, struct part *p, struct step *s, struct err *e)
 {
     struct plan_writer *pw = ctx;
-    CLEANUP(writer_done) struct writer attributes;
-    CLEANUP(writer_done) struct writer facts;
+    CLEANUP(writer_done) struct writer attributes = {0};
+    CLEANUP(writer_done) struct writer facts = {0};
     writer_init(&attributes, SIZE_MAX);
     writer_init(&facts, SIZE_MAX);
     write_pairs(&attributes, &s->attributes);
@@ -88,7 +88,7 @@ bool plan_write(struct arena *a, const struct tree *t, struct writer *w, struct 
 
 bool plan_check(struct arena *a, const struct tree *t, struct reader plan, struct refusal *r)
 {
-    CLEANUP(writer_done) struct writer mine;
+    CLEANUP(writer_done) struct writer mine = {0};
     writer_init(&mine, SIZE_MAX);
     TRY(plan_write(a, t, &mine, r));
     if (!reader_equal(writer_view(&mine), plan))

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint16_t length;
     if (!reader_u16le(&r, &length) || !reader_take(&r, length, &plan))
         return 0;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, (size_t)1 << 24);
     struct receipt receipt = {.name = "fuzz", .plan = plan, .found = r};
     struct err e = {0};

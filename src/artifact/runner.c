@@ -277,7 +277,7 @@ static bool prepare(struct job *j, struct pool *pool, const struct parameter_val
 
 static bool run_inspect(struct job *j, uint64_t *ret_size, struct refusal *r)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, PLAN_MAX);
     TRY(plan_write(j->arena, j->tree, &w, r));
     TRY(file_write_fd(j->plan, writer_view(&w), &r->err));
@@ -305,7 +305,7 @@ static bool send_found(struct job *j, const struct found *list, struct err *e)
 {
     for (uint32_t i = 0; i < j->tree->slots; i++) {
         const struct found *f = &list[i];
-        CLEANUP(writer_done) struct writer w;
+        CLEANUP(writer_done) struct writer w = {0};
         writer_init(&w, MESSAGE_MAX / 2);
         record_FOUND_write(&w, &(struct record_FOUND){.slot = i,
                                                       .algorithm = f->algorithm,

@@ -37,7 +37,7 @@ static bool sign(void *ctx, uint32_t slot, sign_algorithm algorithm, struct read
                  struct writer *signature, struct err *e)
 {
     struct signing *s = ctx;
-    CLEANUP(writer_done) struct writer request;
+    CLEANUP(writer_done) struct writer request = {0};
     writer_init(&request, 4 + HASH_MAX);
     signing_request(&request, algorithm, digest);
     TRY(writer_ok(&request, e));
@@ -95,7 +95,7 @@ static bool judge(struct stamp *s, struct arena *a, const struct stamp_answer *a
 static bool try_server(struct stamp *s, struct arena *a, struct writer *token, bool *ret_more,
                        struct err *last, struct err *e)
 {
-    CLEANUP(writer_done) struct writer request;
+    CLEANUP(writer_done) struct writer request = {0};
     struct stamp_answer answer = {.server = ""};
     writer_init(&request, 4096);
     writer_init(&answer.bytes, TSP_ANSWER_MAX);

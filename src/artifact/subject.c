@@ -18,7 +18,7 @@ static void put_u64(struct writer *w, uint64_t v)
 
 bool subject_digest(const struct subject *s, uint8_t ret[SUBJECT_SIZE], struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, SIZE_MAX);
     writer_text(&w, "chancery subject 1");
     put(&w, s->organisation);

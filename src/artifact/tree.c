@@ -133,7 +133,7 @@ static const char *last_name(const char *path)
 /* The separator of nested paths cannot be forged by a file name: it is doubled there. */
 static const char *shown_path(struct arena *a, const char *container, const char *entry)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, SIZE_MAX);
     writer_text(&w, container);
     if (container[0] != '\0')

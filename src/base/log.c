@@ -63,7 +63,7 @@ void log_line(enum log_level level, const char *subject, const char *fmt, ...)
     va_end(ap);
     if (n < 0)
         return;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     if (config.json)
         put_json(&w, level, subject, text);

@@ -199,7 +199,7 @@ static bool put_utf16le(struct writer *w, struct reader bytes)
 
 bool text_from_utf16le(struct arena *a, struct reader bytes, char **ret)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, bytes.left / 2 * 3 + 1);
     if (!put_utf16le(&w, bytes) || w.failed)
         return false;

@@ -61,7 +61,7 @@ static bool make_folders(struct init *in, struct err *e)
 
 static bool write_settings(struct init *in, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 8192);
     writer_text(&w, settings_text);
     if (in->base_url != NULL)
@@ -75,7 +75,7 @@ static bool make_keys(struct cli *c, struct init *in, struct err *e)
     uint8_t random[16];
     char node[37];
     int status;
-    CLEANUP(writer_done) struct writer out;
+    CLEANUP(writer_done) struct writer out = {0};
     writer_init(&out, 1 << 20);
     TRY(file_random(random, sizeof random, e));
     text_uuid(random, node);
@@ -91,7 +91,7 @@ static bool make_keys(struct cli *c, struct init *in, struct err *e)
 static bool make_organization(struct init *in, struct writer *answer, struct err *e)
 {
     int status;
-    CLEANUP(writer_done) struct writer task;
+    CLEANUP(writer_done) struct writer task = {0};
     writer_init(&task, 64 * 1024);
     struct json j = json_into(&task);
     json_open_object(&j, NULL);
@@ -110,7 +110,7 @@ static bool make_organization(struct init *in, struct writer *answer, struct err
 /* The value of one text member of core's flat answer; empty when it is null. */
 static struct reader member(struct reader json, const char *name)
 {
-    CLEANUP(writer_done) struct writer key;
+    CLEANUP(writer_done) struct writer key = {0};
     struct reader value = {0};
     writer_init(&key, 200);
     writer_format(&key, "\"%s\":\"", name);
@@ -124,10 +124,10 @@ static struct reader member(struct reader json, const char *name)
 static bool print_result(const struct cli *c, const struct init *in, struct reader answer,
                          struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     const char *url = in->base_url != NULL ? in->base_url : "http://localhost:8080";
     struct reader code = member(answer, "setupCode");
-    CLEANUP(writer_done) struct writer link;
+    CLEANUP(writer_done) struct writer link = {0};
     writer_init(&w, 64 * 1024);
     writer_init(&link, 4096);
     writer_format(&link, "%s/setup?code=%.*s", url, (int)code.left, (const char *)code.at);
@@ -158,7 +158,7 @@ static bool print_result(const struct cli *c, const struct init *in, struct read
 
 static bool run(struct cli *c, struct init *in, struct err *e)
 {
-    CLEANUP(writer_done) struct writer answer;
+    CLEANUP(writer_done) struct writer answer = {0};
     writer_init(&answer, 1 << 20);
     return make_folders(in, e) && write_settings(in, e) && make_keys(c, in, e) &&
            make_organization(in, &answer, e) && print_result(c, in, writer_view(&answer), e);

@@ -7,8 +7,8 @@ static bool print_plan(struct offline *o, struct refusal *r)
 {
     struct arena *a = o->cli->arena;
     struct tree *t = NULL;
-    CLEANUP(writer_done) struct writer plan;
-    CLEANUP(writer_done) struct writer text;
+    CLEANUP(writer_done) struct writer plan = {0};
+    CLEANUP(writer_done) struct writer text = {0};
     writer_init(&plan, SIZE_MAX);
     writer_init(&text, SIZE_MAX);
     TRY(tree_build(&o->workspace, &o->artifact, true, &t, r));

@@ -114,9 +114,9 @@ static bool found_records(const struct sign *s, struct writer *w, struct err *e)
 
 static bool write_receipt(struct sign *s, const struct output *out, struct refusal *r)
 {
-    CLEANUP(writer_done) struct writer plan;
-    CLEANUP(writer_done) struct writer found;
-    CLEANUP(writer_done) struct writer text;
+    CLEANUP(writer_done) struct writer plan = {0};
+    CLEANUP(writer_done) struct writer found = {0};
+    CLEANUP(writer_done) struct writer text = {0};
     CLEANUP(output_done) struct output file = {.fd = -1};
     struct source signed_file;
     struct digest_value sha256;
@@ -173,7 +173,7 @@ static bool say_done(const struct sign *s, struct err *e)
                 s->tree->slots == 1 ? "" : "s", s->found != NULL ? ", verified" : "");
         return true;
     }
-    CLEANUP(writer_done) struct writer text;
+    CLEANUP(writer_done) struct writer text = {0};
     writer_init(&text, SIZE_MAX);
     struct json j = json_into(&text);
     json_open_object(&j, NULL);

@@ -137,7 +137,7 @@ static bool verify_file(struct verify *v, struct arena *a, const struct source *
         struct signature *list = NULL;
         size_t count = 0;
         struct err bad = {0};
-        if (f->verify(&job, &list, &count, &bad)) {
+        if (format_verify(f, &job, &list, &count, &bad)) {
             TRY(report_add(&v->report, path, list, count, &v->trust, e));
         } else if (depth == 0 || err_http_status(bad.code) >= 500) {
             *e = bad;
@@ -224,7 +224,7 @@ static bool verify_detached(struct verify *v, const struct source *in, struct er
                              .certificate = signer.at != NULL ? &signer : NULL,
                              .file_name = offline_name(v->options.content)};
     TRY(split_attributes(v, &job.attributes, e));
-    TRY(f->verify(&job, &list, &count, e));
+    TRY(format_verify(f, &job, &list, &count, e));
     v->report.files++;
     return report_add(&v->report, v->input, list, count, &v->trust, e);
 }
@@ -249,7 +249,7 @@ static bool run(struct verify *v, struct err *e)
 
 static bool print_report(struct verify *v, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, SIZE_MAX);
     if (v->cli->json)
         TRY(report_json(&v->report, v->input, &w, e));

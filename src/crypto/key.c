@@ -77,7 +77,7 @@ static bool number(EVP_PKEY *p, const char *name, struct writer *w)
 /* RFC 3279 2.3.1. By hand, because OpenSSL's encoder costs as much as hashing 5 MB. */
 static bool rsa_public_half(EVP_PKEY *p, struct writer *w)
 {
-    CLEANUP(writer_done) struct writer key;
+    CLEANUP(writer_done) struct writer key = {0};
     writer_init(&key, SPKI_MOST);
     size_t pair = der_open(&key, DER_SEQUENCE);
     TRY(number(p, OSSL_PKEY_PARAM_RSA_N, &key) && number(p, OSSL_PKEY_PARAM_RSA_E, &key));

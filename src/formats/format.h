@@ -126,4 +126,10 @@ FORMATS(F)
 /* All of them, in the order of FORMATS; ended by NULL. (formats/format.c) */
 extern const struct format *const all_formats[];
 const struct format *format_of(const char *id); /* by facts->id or element; NULL: not built */
+
+/* How everybody calls sign and verify. Once the job's arena has refused something, the answer is
+ * "out of memory", whatever the format made of the text that was missing. */
+MUST_CHECK bool format_sign(const struct format *f, const struct sign_job *job, struct err *e);
+MUST_CHECK bool format_verify(const struct format *f, const struct verify_job *job,
+                              struct signature **ret, size_t *ret_count, struct err *e);
 #endif

@@ -124,7 +124,7 @@ bool script_sign(const struct script_kind *kind, const struct sign_job *job, str
     struct script s;
     struct authenticode what = {.content_type = OID_SPC_INDIRECT_DATA, .slot = job->slot};
     CLEANUP(writer_done) struct writer content = {0};
-    CLEANUP(writer_done) struct writer pkcs7;
+    CLEANUP(writer_done) struct writer pkcs7 = {0};
     writer_init(&content, 1024);
     writer_init(&pkcs7, BLOCK_MAX / 4);
     TRY(read_attributes(kind, job, &what, e));

@@ -49,7 +49,7 @@ bool testkit_sign(struct testkit *kit, const struct format *f, const char *direc
                                  .signer = &kit->signer,
                                  .scratch = sink_memory(&scratch),
                                  .out = &to};
-    bool ok = f->sign(&job, e);
+    bool ok = format_sign(f, &job, e);
     if (ok != (e->code == ERR_NONE)) {
         fprintf(stderr, "testkit: %s: answer and error differ\n", directive);
         abort();
@@ -87,7 +87,7 @@ bool testkit_verify(struct testkit *kit, const struct format *f, const char *dir
                                    .attributes = list(kit->arena, attributes),
                                    .certificate = &kit->certificate,
                                    .file_name = file_name};
-    return f->verify(&job, ret, ret_count, e);
+    return format_verify(f, &job, ret, ret_count, e);
 }
 
 bool testkit_intact(struct testkit *kit, const struct format *f, const char *file_name,
@@ -160,7 +160,7 @@ static bool one_fault(unsigned long n, struct sign_job job, const struct format 
     job.arena = arena_new(OUTPUT_MAX);
     job.out = &to;
     fault_arm(n);
-    bool ok = f->sign(&job, &e);
+    bool ok = format_sign(f, &job, &e);
     bool fired = fault_fired();
     fault_arm(0);
     must(ok == (e.code == ERR_NONE), "sign: answer and error differ", n, &e);
@@ -168,7 +168,7 @@ static bool one_fault(unsigned long n, struct sign_job job, const struct format 
     const struct verify_job look = {.arena = job.arena, .in = &made, .file_name = job.file_name};
     if (f->facts != &file_facts) {
         fault_arm(n);
-        ok = f->verify(&look, &list, &count, &why);
+        ok = format_verify(f, &look, &list, &count, &why);
         fired = fault_fired() || fired;
         fault_arm(0);
         if (ok && count > 0 && !list[0].intact)

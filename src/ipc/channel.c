@@ -269,7 +269,7 @@ bool channel_hello(struct channel *c, struct message *m, struct err *e)
     bool channel_send_##name(struct channel *c, const struct msg_##name *m, const int *fds,        \
                              size_t fd_count, struct err *e)                                       \
     {                                                                                              \
-        CLEANUP(writer_done) struct writer w;                                                      \
+        CLEANUP(writer_done) struct writer w = {0};                                                \
         writer_init(&w, MESSAGE_MAX - 4);                                                          \
         msg_##name##_write(&w, m);                                                                 \
         return writer_ok(&w, e) && channel_send(c, MSG_##name, writer_view(&w), fds, fd_count, e); \

@@ -47,7 +47,7 @@ static bool try_grant(struct state *s, struct reader leaf, struct reader bytes,
 /* The grant alone, so that the search need not find proofs. */
 static bool try_bare(struct state *s, struct reader bytes, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     struct record_GRANT g;
     struct instant now = {2000, 2000};
     writer_init(&w, MESSAGE_MAX);

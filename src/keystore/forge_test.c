@@ -451,7 +451,7 @@ static void make_key(struct forger *f, const char *id)
 static void start(struct forger *f)
 {
     struct err e = {0};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1000);
     *f = (struct forger){.c = {.fd = -1}, .random = 20261121};
     fake_folder(f->path, &f->folder, now());

@@ -275,7 +275,7 @@ static bool frame(struct journal *j, struct writer *to, struct err *e)
 
 bool journal_rotate(struct journal *j, uint64_t wall, struct reader checkpoint, struct err *e)
 {
-    CLEANUP(writer_done) struct writer file;
+    CLEANUP(writer_done) struct writer file = {0};
     struct record_ENTRY entry;
     char name[NAME_MAX_LENGTH];
     if (j->group.len > 0)
@@ -334,7 +334,7 @@ static bool sync_steps(int fd, uint64_t steps, struct err *e)
 
 bool journal_commit(struct journal *j, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, GROUP_MAX + 2 * JOURNAL_SECTOR);
     if (j->group.len == 0)
         return writer_ok(&j->group, e);

@@ -20,7 +20,7 @@ static bool put(struct keystore *k, struct instant now, enum entry_kind kind,
 
 #define PUT(k, now, kind, type, step, e, ...)                                                      \
     ({                                                                                             \
-        CLEANUP(writer_done) struct writer body_;                                                  \
+        CLEANUP(writer_done) struct writer body_ = {0};                                            \
         writer_init(&body_, BODY_MAX);                                                             \
         record_##type##_write(&body_, &(struct record_##type){__VA_ARGS__});                       \
         put(k, now, kind, &body_, step, e);                                                        \
@@ -46,7 +46,7 @@ static void keystore_cleanup(struct keystore **k)
 
 static bool rotate(struct keystore *k, struct instant now, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, CHECKPOINT_MAX);
     TRY(state_checkpoint(&k->state, &w, e));
     return journal_rotate(&k->journal, (uint64_t)now.wall, writer_view(&w), e);
@@ -160,7 +160,7 @@ bool keystore_head(struct keystore *k, struct reader *ret, struct err *e)
 static bool check_stored_head(const struct keystore *k, struct reader bytes, uint64_t tree,
                               struct err *e)
 {
-    CLEANUP(writer_done) struct writer text;
+    CLEANUP(writer_done) struct writer text = {0};
     const struct state *s = &k->state;
     struct record_HEAD h;
     struct log_head head;
@@ -338,7 +338,7 @@ bool keystore_freeze(struct keystore *k, struct instant now, struct reader key, 
 bool keystore_unpin(struct keystore *k, struct instant now, struct reader key,
                     struct reader operator_name, const struct pin *pin, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     struct held_key *held;
     writer_init(&w, 4096);
     TRY(find_key(k, key, &held, e));

@@ -23,7 +23,7 @@ static void test_keystore__a_slot_takes_one_digest_once(void **state)
     fake_must(fake_give(&b, &f, &e), &e);
     struct msg_KEY_SIGN m = {0, reader_over(f.id, GRANT_ID), 2, P256, reader_over(DIGEST, 32)};
     fake_must(keystore_sign(b.k, b.now, &m, &order, &e), &e);
-    CLEANUP(writer_done) struct writer signature;
+    CLEANUP(writer_done) struct writer signature = {0};
     writer_init(&signature, 1000);
     fake_must(key_sign_digest(order.key, order.algorithm, reader_over(order.digest, order.length),
                               &signature, &e),

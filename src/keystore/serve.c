@@ -73,7 +73,7 @@ static void say_failed(struct channel *c, uint64_t call, const struct err *why)
 
 static void carry_out(struct task *t)
 {
-    CLEANUP(writer_done) struct writer signature;
+    CLEANUP(writer_done) struct writer signature = {0};
     struct err e = {0};
     bool sent;
     writer_init(&signature, 4096);
@@ -267,7 +267,7 @@ static bool answer_state(struct serve *s, struct channel *c, uint64_t call, stru
 
 static bool answer_pin(struct serve *s, struct channel *c, const struct answer *a, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     pin_write(&w, &a->pin);
     struct msg_KEY_PINNED m = {a->call, writer_view(&w), s->keystore->journal.next - 1};
@@ -277,7 +277,7 @@ static bool answer_pin(struct serve *s, struct channel *c, const struct answer *
 static bool answer_closed(struct channel *c, const struct answer *a, struct reader head,
                           struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, MESSAGE_MAX);
     for (uint32_t i = a->from; i < a->grant->use_count && w.len < USES_BYTES; i++) {
         const struct use *u = &a->grant->uses[i];

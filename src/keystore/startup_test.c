@@ -12,7 +12,7 @@ static const sign_algorithm P384 = SIGN_ALGORITHM(SCHEME_ECDSA, HASH_SHA384);
 
 static bool pin(struct fake_bench *b, const struct pin *want, struct pin *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1000);
     if (want != NULL)
         pin_write(&w, want);

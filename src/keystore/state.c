@@ -83,7 +83,7 @@ bool pin_read(struct reader bytes, struct pin *ret, struct err *e)
 
 void pin_write(struct writer *w, const struct pin *pin)
 {
-    CLEANUP(writer_done) struct writer list;
+    CLEANUP(writer_done) struct writer list = {0};
     writer_init(&list, 4 * GRANT_ALGORITHMS);
     for (uint32_t i = 0; i < pin->algorithm_count; i++)
         record_ALGORITHM_write(&list, &(struct record_ALGORITHM){pin->algorithms[i]});
@@ -535,7 +535,7 @@ static size_t grant_size(const struct grant *g)
 
 static void put_grant(struct writer *w, const struct grant *g)
 {
-    CLEANUP(writer_done) struct writer b;
+    CLEANUP(writer_done) struct writer b = {0};
     writer_init(&b, MESSAGE_MAX);
     record_OPENED_write(&b, &(struct record_OPENED){g->index, (uint64_t)g->boot, g->bytes});
     put(w, g->wall, g->once ? ENTRY_ONCE : ENTRY_GRANT, &b);
@@ -591,7 +591,7 @@ static void put_key(struct writer *w, const struct held_key *k)
 
 bool state_checkpoint(struct state *s, struct writer *w, struct err *e)
 {
-    CLEANUP(writer_done) struct writer b;
+    CLEANUP(writer_done) struct writer b = {0};
     writer_init(&b, 4096);
     forget(s);
     record_EPOCH_write(&b,

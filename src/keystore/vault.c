@@ -48,7 +48,7 @@ bool vault_seal(const struct vault *v, struct reader id, const struct key *k, st
 static bool unseal_file(const struct vault *v, struct reader id, struct reader file,
                         struct reader *ret_spki, struct key **ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer bound;
+    CLEANUP(writer_done) struct writer bound = {0};
     CLEANUP(secret_done) struct secret plain = {0};
     struct record_SEALED r;
     writer_init(&bound, SEALED_MAX);

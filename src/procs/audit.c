@@ -226,7 +226,7 @@ static bool export(struct audit *a, struct err *e)
 static bool version(struct audit *a, struct err *e)
 {
     struct db *db = NULL;
-    CLEANUP(writer_done) struct writer out;
+    CLEANUP(writer_done) struct writer out = {0};
     int64_t number = 0;
     writer_init(&out, 4096);
     if (a->data == NULL)

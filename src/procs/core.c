@@ -136,7 +136,7 @@ static bool read_roots(struct core *c, const char *name, struct reader *ret, str
     struct reader file, *certificates;
     size_t count;
     CLEANUP(file_close) int fd = child_take_secret(&c->child, name);
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (fd < 0)
         return true;
     writer_init(&w, 1 << 20);
@@ -182,7 +182,7 @@ static bool write_limits(struct core *c, struct err *e)
                  {"nesting", "max_nesting"},
                  {"ratio", "max_ratio"},
                  {"memory", "job_memory"}};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     for (size_t i = 0; i < COUNT_OF(names); i++)
         record_PAIR_write(&w, &(struct record_PAIR){.name = reader_text(names[i].limit),

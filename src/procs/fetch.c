@@ -91,7 +91,7 @@ static bool load_own_roots(struct fetch *f, unsigned index, struct err *e)
     if (fd < 0)
         return true;
     TRY(file_read_fd(fd, ROOTS_MOST, f->arena, &own, e));
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 2 * ROOTS_MOST);
     writer_bytes(&w, f->system_roots.data, f->system_roots.len);
     writer_u8(&w, '\n');

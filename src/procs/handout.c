@@ -102,7 +102,7 @@ static bool add_secret(struct handout *h, const struct handout_place *place, con
     if (h->fd_count == MESSAGE_FDS)
         return err_user(e, ERR_SETTING, "%s: too many files for one program.", name);
     CLEANUP(file_close) int fd = open_secret(place, value, name, e);
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, SECRET_MOST + 8192);
     TRY(fd >= 0 && is_plain_file(fd, name, value, secret, e) && load(fd, &w, e));
     /* A password file ends with a line end that is not meant. A seal is any 32 bytes. */

@@ -169,7 +169,7 @@ static void show_pin(struct json *j, const struct pin *p)
 /* One JSON document on stdout: nothing in it is secret. */
 static bool show(const struct keystore *k, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     const struct state *s = &k->state;
     writer_init(&w, 16 << 20);
     struct json j = json_into(&w);

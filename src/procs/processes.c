@@ -92,7 +92,7 @@ static bool link_peers(struct supervisor *s, struct process *p, struct err *e)
 
 static bool send_start(struct supervisor *s, struct process *p, struct err *e)
 {
-    CLEANUP(handout_done) struct handout h;
+    CLEANUP(handout_done) struct handout h = {0};
     handout_init(&h);
     if (p->role == ROLE_FRONT) {
         TRY(handout_borrow(&h, s->listeners.fds, s->listeners.count, e));

@@ -72,7 +72,7 @@ static bool store_effect(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct storing *s = ctx;
     const struct question *q = s->question;
-    CLEANUP(writer_done) struct writer request;
+    CLEANUP(writer_done) struct writer request = {0};
     writer_init(&request, MESSAGE_MAX);
     if (s->kind == EFFECT_SIGNATURE)
         writer_u32le(&request, q->algorithm);
@@ -90,7 +90,7 @@ static bool store_effect(struct db_tx *tx, void *ctx, struct err *e)
 static bool answer_sign(struct answers *a, struct question *q, struct err *e)
 {
     struct service *s = a->run->service;
-    CLEANUP(writer_done) struct writer signature;
+    CLEANUP(writer_done) struct writer signature = {0};
     writer_init(&signature, 4096);
     TRY(authority_sign(s, a->run->grant, q->slot, q->algorithm, writer_view(&q->bytes), &signature,
                        e));
@@ -105,7 +105,7 @@ static bool ask_server(struct service *s, size_t server, const struct question *
 {
     struct call call;
     struct msg_FETCHED fetched;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, MESSAGE_MAX);
     call_begin(s->fetch, &call);
     msg_FETCH_STAMP_write(&w, &(struct msg_FETCH_STAMP){.call = call.number,
@@ -176,7 +176,7 @@ static bool store_and_send_stamp(struct answers *a, struct question *q, size_t s
 static bool answer_stamp(struct answers *a, struct question *q, struct err *e)
 {
     size_t server = a->next_server[q->slot];
-    CLEANUP(writer_done) struct writer answer;
+    CLEANUP(writer_done) struct writer answer = {0};
     writer_init(&answer, MESSAGE_MAX);
     if (server < a->run->service->tsa_count)
         TRY(find_stamp(a, q, &server, &answer, e));
@@ -331,7 +331,7 @@ static bool read_effects(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct effect_list *list = ctx;
     struct db_rows rows;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 256 << 20);
     TRY(effects_of(tx, reader_over(list->run->grant, GRANT_ID), &rows, e));
     while (rows_next(&rows))

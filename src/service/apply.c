@@ -15,7 +15,7 @@ void change_field(struct change_record *c, const char *name, const char *before,
 
 static bool audit_change(struct apply *a, const struct change_record *c, struct err *e)
 {
-    CLEANUP(writer_done) struct writer type;
+    CLEANUP(writer_done) struct writer type = {0};
     writer_init(&type, 200);
     writer_format(&type, "%s.%s", c->kind, c->created ? "Created" : "Changed");
     writer_u8(&type, 0);

@@ -15,7 +15,7 @@ static bool read_subject(const json_t *object, struct place at, struct arena *ar
     const json_t *subject = json_object_get(object, "subject");
     const char *key;
     json_t *value;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (subject == NULL)
         return true;
     if (!json_is_object(subject))
@@ -113,7 +113,7 @@ static bool insert_row(struct apply *a, const struct certificate_item *c, const 
 {
     const struct certificate_made *m = made_for(a, c->slug);
     struct digest_value hash = {.len = 0};
-    CLEANUP(writer_done) struct writer chain;
+    CLEANUP(writer_done) struct writer chain = {0};
     writer_init(&chain, 64 * 1024);
     if (m == NULL)
         return err_set(e, ERR_CONFLICT, "certificate %s", c->slug);

@@ -105,7 +105,7 @@ bool apply_list(const json_t *object, struct place at, const char *name, const j
 bool apply_choice(const json_t *object, struct place at, const char *name, const char *fallback,
                   const char *const *words, const char **ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer all;
+    CLEANUP(writer_done) struct writer all = {0};
     TRY(apply_text(object, at, name, fallback, ret, e));
     writer_init(&all, 400);
     for (const char *const *w = words; *w != NULL; w++) {

@@ -12,7 +12,7 @@
 static bool secret_text(const char *prefix, char ret[TOKEN_TEXT], struct err *e)
 {
     uint8_t random[32];
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, TOKEN_TEXT);
     TRY(file_random(random, sizeof random, e));
     writer_text(&w, prefix);

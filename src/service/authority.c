@@ -127,8 +127,8 @@ static bool prove(struct db_tx *tx, struct showing *p, struct writer *inclusion,
 
 static bool read_proofs(struct db_tx *tx, void *ctx, struct err *e)
 {
-    CLEANUP(writer_done) struct writer inclusion;
-    CLEANUP(writer_done) struct writer consistency;
+    CLEANUP(writer_done) struct writer inclusion = {0};
+    CLEANUP(writer_done) struct writer consistency = {0};
     writer_init(&inclusion, MERKLE_PROOF_MAX);
     writer_init(&consistency, MERKLE_PROOF_MAX);
     return prove(tx, ctx, &inclusion, &consistency, e);
@@ -149,7 +149,7 @@ static bool ask_state(struct service *s, uint64_t *ret_size, struct err *e)
 {
     struct call call;
     struct msg_KEY_STATE state;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 100);
     call_begin(s->key, &call);
     msg_KEY_ASK_write(&w, &(struct msg_KEY_ASK){.call = call.number});
@@ -208,7 +208,7 @@ static bool show_log(struct service *s, struct showing *p, enum crashpoint at, s
 {
     struct call call;
     struct msg_KEY_LOGGED logged;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, MESSAGE_MAX);
     call_begin(s->key, &call);
     msg_KEY_LOG_write(&w, &(struct msg_KEY_LOG){.call = call.number,
@@ -246,7 +246,7 @@ bool authority_open(struct service *s, struct err *e)
 static bool write_grant(const struct service *s, const struct grant_wish *wish,
                         struct grant_made *made, struct writer *w, struct err *e)
 {
-    CLEANUP(writer_done) struct writer algorithms;
+    CLEANUP(writer_done) struct writer algorithms = {0};
     struct digest_value none;
     writer_init(&algorithms, 4 * GRANT_ALGORITHMS);
     for (size_t i = 0; i < wish->algorithm_count; i++)
@@ -283,7 +283,7 @@ struct reader authority_log_key(const struct service *s)
 bool authority_intent(struct db_tx *tx, struct service *s, const struct actor *by,
                       const struct grant_wish *wish, struct grant_made *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, MESSAGE_MAX / 2);
     TRY(write_grant(s, wish, ret, &w, e));
     ret->encoding = arena_bytes(tx_arena(tx), writer_view(&w));
@@ -340,7 +340,7 @@ static bool show_intent(struct service *s, uint64_t intent, struct writer *signa
     struct showing p;
     struct call call;
     struct reader head = {0};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, MESSAGE_MAX);
     TRY(enter(s->authority, e));
     showing_init(&p, intent, s->authority->size);
@@ -374,7 +374,7 @@ bool authority_sign(struct service *s, const uint8_t grant[GRANT_ID], uint32_t s
 {
     struct call call;
     struct msg_KEY_SIGNED signed_answer;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     TRY(enter(s->authority, e)); /* only waits until the key process is there */
     leave(s->authority);
@@ -399,7 +399,7 @@ static bool close_part(struct service *s, const uint8_t grant[GRANT_ID], uint32_
     struct call call;
     struct msg_KEY_CLOSED closed;
     struct record_USE use;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     call_begin(s->key, &call);
     msg_KEY_CLOSE_write(&w, &(struct msg_KEY_CLOSE){.call = call.number,

@@ -53,7 +53,7 @@ static bool make_key(struct service *s, const char *key, const char *type, struc
 {
     struct call call;
     struct msg_KEY_MADE made;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1000);
     call_begin(s->key, &call);
     msg_KEY_NEW_write(&w, &(struct msg_KEY_NEW){.call = call.number,
@@ -133,7 +133,7 @@ static bool certify(struct service *s, const struct actor *by, const struct cert
 {
     enum { FIVE_MINUTES = 5 * 60 * 1000 };
     struct digest_value digest, subject;
-    CLEANUP(writer_done) struct writer known;
+    CLEANUP(writer_done) struct writer known = {0};
     TRY(digest_of(sign_hash(algorithm), tbs, &digest, e));
     TRY(digest_of(HASH_SHA256, tbs, &subject, e)); /* what is decided on is the certificate text */
     writer_init(&known, 1000);
@@ -159,9 +159,9 @@ bool certificate_make(struct service *s, const struct actor *by,
                       struct certificate_made *ret, struct err *e)
 {
     struct certificate_made made = {.slug = wish->slug, .key_type = wish->key_type};
-    CLEANUP(writer_done) struct writer tbs;
-    CLEANUP(writer_done) struct writer signature;
-    CLEANUP(writer_done) struct writer der;
+    CLEANUP(writer_done) struct writer tbs = {0};
+    CLEANUP(writer_done) struct writer signature = {0};
+    CLEANUP(writer_done) struct writer der = {0};
     sign_algorithm algorithm;
     struct reader spki;
     writer_init(&tbs, 64 * 1024);

@@ -41,7 +41,7 @@ bool event_append(struct db_tx *tx, const struct event *event, uint64_t *ret_ind
 {
     enum { DETAIL_MAX = 64 * 1024 };
     struct arena *a = tx_arena(tx);
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, DETAIL_MAX);
     put_details(event, &w);
     TRY(writer_ok(&w, e));

@@ -119,7 +119,7 @@ static bool close_grant(struct job_context *c, struct ending *end, struct writer
 
 static bool finish(struct job_context *c, struct ending *end, struct err *e)
 {
-    CLEANUP(writer_done) struct writer uses;
+    CLEANUP(writer_done) struct writer uses = {0};
     writer_init(&uses, 64 << 20);
     return close_grant(c, end, &uses, e) &&
            db_write(c->service->db, CRASH_D17, end_request, end, e);
@@ -201,7 +201,7 @@ bool job_roots(struct job_context *c, struct reader *ret, struct err *e)
         *ret = c->service->roots;
         return true;
     }
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, MOST);
     writer_reader(&w, c->service->roots);
     struct trusting t = {c, &w};

@@ -294,7 +294,7 @@ static bool compare_lists(struct attempt *t, struct err *e)
 static bool write_receipt(struct attempt *t, struct err *e)
 {
     struct job_context *c = t->context;
-    CLEANUP(writer_done) struct writer more;
+    CLEANUP(writer_done) struct writer more = {0};
     CLEANUP(file_close) int fd = -1;
     uint64_t size;
     struct reader plan, records = row_bytes(&c->row, "certificate_records"), chain[32];
@@ -391,7 +391,7 @@ static bool close_and_verify(struct attempt *t, struct err *e)
 {
     struct job_context *c = t->context;
     bool over = false;
-    CLEANUP(writer_done) struct writer uses;
+    CLEANUP(writer_done) struct writer uses = {0};
     writer_init(&uses, 64 << 20);
     TRY(authority_close(c->service, t->grant, &uses, e));
     t->uses = writer_view(&uses);

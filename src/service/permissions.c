@@ -79,7 +79,7 @@ bool permission_check(enum permission p, unsigned rights, struct err *e)
 {
     if (permission_granted(p, rights))
         return true;
-    CLEANUP(writer_done) struct writer holders;
+    CLEANUP(writer_done) struct writer holders = {0};
     writer_init(&holders, 400);
     name_holders(rows[p].rights, &holders);
     return err_user(e, ERR_FORBIDDEN,

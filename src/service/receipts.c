@@ -12,7 +12,7 @@ struct proving {
 
 static void put_base64(struct json *j, const char *key, struct reader bytes)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1 << 20);
     text_base64(&w, bytes, 0, "");
     json_bytes(j, key, writer_view(&w));
@@ -22,7 +22,7 @@ static bool put_proof(struct db_tx *tx, struct proving *p, uint64_t index,
                       const struct audit_head *head, struct err *e)
 {
     struct reader leaf;
-    CLEANUP(writer_done) struct writer inclusion;
+    CLEANUP(writer_done) struct writer inclusion = {0};
     writer_init(&inclusion, MERKLE_PROOF_MAX);
     TRY(audit_leaf(tx, index, &leaf, e));
     TRY(audit_inclusion(tx, index, head->head.size, &inclusion, e));
@@ -60,7 +60,7 @@ bool receipt_read(struct service *s, const struct actor *actor, const char *id, 
                   struct writer *ret, struct err *e)
 {
     struct request_view *view;
-    CLEANUP(writer_done) struct writer proof;
+    CLEANUP(writer_done) struct writer proof = {0};
     writer_init(&proof, 4 << 20);
     TRY(request_read(s, actor, id, a, &view, e));
     if (!view->may_read_artifacts)

@@ -6,7 +6,7 @@
 static void put_link(struct json *j, const char *key, const struct service *s,
                      const char *organization, const struct request_view *v, const char *route)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     writer_format(&w, "%s/API/v1/%s/SigningRequests/%s/%s", s->base_url, organization, v->id,
                   route);
@@ -23,7 +23,7 @@ void request_status_json(struct json *j, const struct service *s, const char *or
     json_bool(j, "isFinalStatus", v->final);
     /* The artifact came with the submission, so it is here from the start. */
     json_bool(j, "hasArtifactBeenDownloadedBySignPathInCaseOfArtifactRetrieval", true);
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     writer_format(&w, "%s/requests/%s", s->base_url, v->id);
     json_bytes(j, "webLink", writer_view(&w));

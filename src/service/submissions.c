@@ -137,7 +137,7 @@ static size_t count_pairs(struct reader list)
 /* All of them at once (product-spec 5.2.10), under the name of the first. */
 static bool parameters_err(const struct configuration_problems *problems, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     const char *name = NULL;
     writer_init(&w, 256 * 1024);
     for (size_t i = 0; i < problems->count; i++) {
@@ -177,7 +177,7 @@ static bool resolve_parameters(struct checked *c, struct err *e)
     TRY(configuration_check_key(parsed, certificate_key_kind(&c->certificate), &problems, e));
     if (!configuration_resolve(parsed, values, n, &resolved, &problems, e))
         return e->code == ERR_PARAMETER ? parameters_err(&problems, e) : false;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1 << 20);
     for (size_t i = 0; i < parsed->parameter_count; i++) {
         const struct configuration_parameter *p = &parsed->parameters[i];
@@ -222,7 +222,7 @@ static bool resolve(struct db_tx *tx, void *ctx, struct err *e)
 static bool digest_content(struct checked *c, struct err *e)
 {
     const struct submission *in = c->in;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1 << 20);
     const char *const texts[] = {in->project,   in->policy,      in->configuration,
                                  in->policy_id, in->description, in->configuration_id,

@@ -27,7 +27,7 @@ static bool send_job(struct worker_run *run, struct channel *worker, uint64_t jo
     int fds[6] = {run->input, scratch, run->plan, run->configuration};
     size_t fd_count = 4;
     CLEANUP(file_close) int roots = -1;
-    CLEANUP(writer_done) struct writer options;
+    CLEANUP(writer_done) struct writer options = {0};
     writer_init(&options, 1000);
     record_PAIR_write(&options,
                       &(struct record_PAIR){.name = reader_text("stamps"),

@@ -234,7 +234,7 @@ bool audit_head_keep(int folder, const struct audit_head *head, struct err *e)
     CLEANUP(file_close) int fd = openat(folder, "heads.jsonl", flags, 0600);
     if (fd < 0)
         return err_errno(e, "audit/heads.jsonl");
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, LEAF_LIMIT);
     return add_line(fd, &w, head, e);
 }

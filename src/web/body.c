@@ -116,7 +116,7 @@ static bool take_blob(struct reading *r, int fd, struct web_file *f, struct err 
 
 static bool take_text(struct reading *r, int fd, struct web_file *f, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     uint8_t piece[16 * 1024];
     size_t got;
     writer_init(&w, SMALL_BODY);

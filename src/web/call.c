@@ -59,7 +59,7 @@ bool web_decode_form(struct web_call *c, struct reader text, struct writer *pair
     while (text.left > 0) {
         struct reader value = cut(&text, '&');
         struct reader name = cut(&value, '=');
-        CLEANUP(writer_done) struct writer w;
+        CLEANUP(writer_done) struct writer w = {0};
         writer_init(&w, 1 << 20);
         if (!percent_decode(&w, name))
             return err_set(e, ERR_FIELD, "percent encoding");
@@ -77,7 +77,7 @@ bool web_decode_form(struct web_call *c, struct reader text, struct writer *pair
 const char *web_query(struct web_call *c, const char *name)
 {
     struct err ignored = {0};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     if (!web_decode_form(c, reader_text(c->query), &w, &ignored))
         return "";
@@ -245,7 +245,7 @@ static void write_problem(struct web_call *c, struct json *j, const struct err *
 
 void web_reply_err(struct web_call *c, const struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 16 * 1024);
     struct json j = json_into(&w);
     write_problem(c, &j, e);
@@ -264,7 +264,7 @@ void web_reply_err(struct web_call *c, const struct err *e)
 static void disposition(struct web_call *c, const char *name)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     writer_text(&w, "attachment; filename=\"");
     for (const char *p = name; *p != '\0'; p++)

@@ -89,7 +89,7 @@ static bool send_reply(struct incoming_call *k, struct web_call *c, struct err *
 static bool fill_call(struct incoming_call *k, struct web_call *c, struct err *e)
 {
     struct msg_CALL_OPEN open;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     TRY(message_as_CALL_OPEN(&k->open, &open, e));
     c->method = arena_text(c->arena, open.method);
@@ -200,7 +200,7 @@ static bool refuse_busy(struct link *l, uint64_t number, struct err *e)
 {
     static const char text[] = "{\"title\":\"The server is busy. Try again in a moment.\","
                                "\"status\":503,\"code\":\"server.busy\",\"error\":\"busy\"}";
-    CLEANUP(writer_done) struct writer headers;
+    CLEANUP(writer_done) struct writer headers = {0};
     writer_init(&headers, 1000);
     record_PAIR_write(&headers, &(struct record_PAIR){.name = reader_text("Content-Type"),
                                                       .value = reader_text("application/json")});

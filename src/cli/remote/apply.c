@@ -30,7 +30,7 @@ struct apply {
 
 static bool read_all(struct arena *a, int fd, size_t most, struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     uint8_t piece[16384];
     writer_init(&w, most + 1);
     for (size_t got = 1; got > 0 && w.len <= most;) {
@@ -119,7 +119,7 @@ static bool dump(const json_t *value, struct writer *w, struct err *e)
 
 static bool send_to_url(struct apply *p, struct err *e)
 {
-    CLEANUP(writer_done) struct writer body;
+    CLEANUP(writer_done) struct writer body = {0};
     writer_init(&body, DOCUMENT_MOST);
     TRY(client_open(&p->client, e));
     TRY(dump(p->document.value, &body, e));
@@ -135,8 +135,8 @@ static bool send_to_url(struct apply *p, struct err *e)
 /* By core and the key process, which the supervisor starts for this one task. */
 static bool send_to_folder(struct apply *p, struct err *e)
 {
-    CLEANUP(writer_done) struct writer task;
-    CLEANUP(writer_done) struct writer answer;
+    CLEANUP(writer_done) struct writer task = {0};
+    CLEANUP(writer_done) struct writer answer = {0};
     json_error_t problem;
     struct service_state state;
     int status = 0;
@@ -196,7 +196,7 @@ static void write_change(struct writer *w, const json_t *change)
 
 static bool print_changes(struct apply *p, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     size_t i, n = count_changes(p);
     json_t *item;
     writer_init(&w, ANSWER_MOST);
@@ -221,7 +221,7 @@ static bool print_changes(struct apply *p, struct err *e)
 /* One line a token, the token first: the file can be used as --token-file. */
 static bool append_tokens(struct apply *p, int fd, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     size_t i;
     json_t *item;
     writer_init(&w, ANSWER_MOST);

@@ -89,7 +89,7 @@ static bool keep_receipt(struct client *c, const struct delivery *d, struct read
 static bool receipt(struct client *c, const char *id, const char *sha256, const struct delivery *d,
                     struct err *e)
 {
-    CLEANUP(writer_done) struct writer text;
+    CLEANUP(writer_done) struct writer text = {0};
     json_t *json;
     writer_init(&text, RECEIPT_MOST);
     TRY(read_receipt(c, id, &text, &json, e));
@@ -107,7 +107,7 @@ static bool download(struct client *c, const json_t *document, const struct deli
                      char hex[65], struct err *e)
 {
     struct digest_value got;
-    CLEANUP(writer_done) struct writer unused;
+    CLEANUP(writer_done) struct writer unused = {0};
     struct http_call q = {.to = fd, .got = &got};
     const char *want =
         client_text(document, d->original ? "artifactSha256" : "signedArtifactSha256");
@@ -126,7 +126,7 @@ static bool download(struct client *c, const json_t *document, const struct deli
 static bool print_done(struct client *c, const json_t *document, const struct delivery *d,
                        const char *hex, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     if (!c->cli->json) {
         writer_format(&w, "%s  sha256:%s\n", d->output, hex);

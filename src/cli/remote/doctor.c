@@ -114,7 +114,7 @@ int remote_doctor(struct cli *c, int argc, char **argv)
     };
     size_t count;
     struct err e = {0};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1 << 20);
     if (cli_help(argc, argv, usage, rows))
         return CLI_OK;

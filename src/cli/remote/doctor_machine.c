@@ -147,7 +147,7 @@ void doctor_keys(struct doctor *d)
 /* chancery-audit knows databases; this program does not. */
 void doctor_database(struct doctor *d)
 {
-    CLEANUP(writer_done) struct writer out;
+    CLEANUP(writer_done) struct writer out = {0};
     struct err e = {0};
     int status = 0;
     const char *arguments[6] = {"version", "--data", d->data};

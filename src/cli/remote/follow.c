@@ -106,7 +106,7 @@ static bool print_status(const json_t *document, struct err *e)
                  {"finished", "finishedDate"},
                  {"reason", "cancellationReason"},
                  {"page", "webLink"}};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     const json_t *error = json_object_get(document, "error");
     writer_init(&w, 1 << 20);
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
@@ -145,7 +145,7 @@ static bool run_cancel(struct follow *f, int *ret_status, struct err *e)
     struct http_field reason = {"reason", f->reason};
     struct http_call q = {
         .post = true, .to = -1, .fields = &reason, .field_count = f->reason != NULL};
-    CLEANUP(writer_done) struct writer answer;
+    CLEANUP(writer_done) struct writer answer = {0};
     json_t *document;
     writer_init(&answer, 1 << 20);
     TRY(request_path(&f->client, f->id, "Cancel", &q.path, e));

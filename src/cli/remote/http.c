@@ -375,7 +375,7 @@ void http_close(struct client *c)
 bool http_json(struct client *c, const struct http_call *q, json_t **ret, struct err *e)
 {
     json_error_t problem;
-    CLEANUP(writer_done) struct writer answer;
+    CLEANUP(writer_done) struct writer answer = {0};
     writer_init(&answer, ANSWER_MOST);
     TRY(http_call(c, q, &answer, e));
     json_t *value = json_loadb((const char *)answer.data, answer.len, 0, &problem);

@@ -8,7 +8,7 @@ static const char usage[] = "invite E-MAIL";
 
 static bool print_link(struct client *c, const json_t *answer, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 32 * 1024);
     if (c->cli->json)
         return client_print_json(answer, e);
@@ -21,7 +21,7 @@ static bool print_link(struct client *c, const json_t *answer, struct err *e)
 static bool run(struct client *c, const char *who, struct err *e)
 {
     struct http_call q = {.post = true, .to = -1};
-    CLEANUP(writer_done) struct writer path;
+    CLEANUP(writer_done) struct writer path = {0};
     json_t *answer;
     writer_init(&path, 16 * 1024);
     writer_text(&path, "/InteractiveUsers/");

@@ -67,7 +67,7 @@ static void sleep_ms(int64_t ms)
 static bool wait_final(struct client *c, const char *id, int64_t end, struct err *e)
 {
     struct http_call q = {.to = -1};
-    CLEANUP(writer_done) struct writer last;
+    CLEANUP(writer_done) struct writer last = {0};
     writer_init(&last, 1000);
     TRY(request_path(c, id, "Status", &q.path, e));
     for (int64_t pause = FIRST_PAUSE_MS;; pause = pause * 3 / 2) {
@@ -148,7 +148,7 @@ bool posting_send(struct client *c, struct posting *p, struct http_call *q, stru
 
 static bool print_accepted(struct client *c, const struct posting *p, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 8192);
     if (c->cli->json) {
         struct json j = json_into(&w);

@@ -65,7 +65,7 @@ static bool passes(const struct listing *l, const json_t *item)
 
 static bool page_path(struct listing *l, const char *after, const char **ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 8192);
     writer_format(&w, "/SigningRequests?pageSize=%d", PAGE);
     for (size_t i = 0; i < l->filters.count; i++)
@@ -104,7 +104,7 @@ static bool read_page(struct listing *l, const char **after, struct err *e)
 
 static bool print_table(const struct listing *l, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     json_t *item;
     size_t i;
     writer_init(&w, 64 << 20);

@@ -63,8 +63,8 @@ static bool read_stdin(struct writer *w, struct err *e)
 
 static bool tsa(const char *url, struct err *e)
 {
-    CLEANUP(writer_done) struct writer request;
-    CLEANUP(writer_done) struct writer answer;
+    CLEANUP(writer_done) struct writer request = {0};
+    CLEANUP(writer_done) struct writer answer = {0};
     writer_init(&request, REQUEST_MAX);
     writer_init(&answer, ANSWER_MAX);
     TRY(read_stdin(&request, e));

@@ -36,7 +36,7 @@ bool appx_catalog_holds(const struct appx *p, size_t index, const struct source 
     CLEANUP(arena_cleanup) struct arena *a = arena_new((size_t)1 << 30);
     if (p->catalog == SIZE_MAX || index == p->catalog)
         return true;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, UINT32_C(0x7fffffff));
     struct sink k = sink_memory(&w);
     if (a == NULL)

@@ -57,7 +57,7 @@ static bool leave_out_values(struct rest *r, const struct xml_span *s, const cha
 
 static bool rest_of(struct rest *r, struct reader text, struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, APPX_MAP_MAX + APPX_TEXT_MAX);
     if (!xml_cuts_apply(text, r->list, r->count, &w))
         return w.failed ? writer_ok(&w, e) : err_set(e, ERR_INTERNAL, "cuts are not in order");
@@ -72,8 +72,8 @@ static bool rest_of(struct rest *r, struct reader text, struct reader *ret, stru
 static bool expand_block(struct arena *a, const struct source *stream, uint64_t at, uint64_t packed,
                          size_t plain, struct reader *ret, bool *ret_good, struct err *e)
 {
-    CLEANUP(writer_done) struct writer with_end;
-    CLEANUP(writer_done) struct writer out;
+    CLEANUP(writer_done) struct writer with_end = {0};
+    CLEANUP(writer_done) struct writer out = {0};
     struct reader bytes;
     struct err bad = {0};
     uint32_t crc;

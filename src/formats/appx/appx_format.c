@@ -112,7 +112,7 @@ bool appx_prepare(const struct container *c, struct arena *a, struct change *cha
 static bool pack_in_memory(const struct container *c, struct arena *a, const struct change *change,
                            struct appx_packed **ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, UNPREPARED_MAX);
     struct sink scratch = sink_memory(&w);
     TRY(pack(c, a, change, &scratch, ret, e));

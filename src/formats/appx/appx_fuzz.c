@@ -4,18 +4,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Another content of the first entry; the result must be as `compare` wants it. */
+/* Another content of the first entry; the result must be as `compare` wants it, when the input is:
+ * what is not touched is copied as it stands. */
 static void change_one(struct arena *a, const struct source *in)
 {
     struct container *c, *after;
     struct writer w;
     struct err e = {0};
     const struct change change = {.content = source_memory(reader_text("new content"))};
-    bool changed[4096] = {true};
+    const bool untouched[4096] = {false};
+    const bool changed[4096] = {true};
     writer_init(&w, 16 << 20);
     struct sink k = sink_memory(&w);
     if (appx_format.open(a, in, NULL, &c, &e) && c->count > 0 && c->count < 4096 &&
-        appx_format.repack(c, &change, 1, &k, &e)) {
+        appx_format.compare(c, c, untouched, &e) && appx_format.repack(c, &change, 1, &k, &e)) {
         struct source out = sink_view(&k);
         if (!appx_format.open(a, &out, NULL, &after, &e) ||
             !appx_format.compare(c, after, changed, &e))

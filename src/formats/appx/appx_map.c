@@ -15,7 +15,7 @@ bool appx_name(struct arena *a, const char *path, const char **ret, struct err *
         *ret = path;
         return true;
     }
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     struct reader text = reader_text(path);
     if (!text_unpercent(&w, text, false) || !text_is_utf8(writer_view(&w)) ||
@@ -245,7 +245,7 @@ static bool cut_file(struct arena *a, struct cuts *c, struct reader text, const 
 {
     static const char *const names[2] = {"Size", "LfhSize"};
     const uint64_t values[2] = {x->packed->zip.size, header};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, APPX_MAP_MAX);
     put_blocks(&w, text, s, x->packed);
     TRY(writer_ok(&w, e));
@@ -257,7 +257,7 @@ static bool cut_file(struct arena *a, struct cuts *c, struct reader text, const 
 static bool apply(struct arena *a, struct reader text, const struct cuts *c, size_t most,
                   struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, most);
     if (!xml_cuts_apply(text, c->list, c->count, &w))
         return w.failed ? writer_ok(&w, e) : err_set(e, ERR_INTERNAL, "cuts are not in order");
@@ -366,7 +366,7 @@ static bool manifest_text(struct arena *a, const struct appx *p, const struct ap
 static bool pack_text(struct arena *a, const struct appx *p, size_t index, struct reader text,
                       struct appx_packed **ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, APPX_MAP_MAX + 2 * SLACK);
     struct sink k = sink_memory(&w);
     struct source content = source_memory(text);

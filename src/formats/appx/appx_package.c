@@ -58,7 +58,7 @@ bool appx_is_package_name(const char *path)
 bool appx_entry(struct arena *a, const struct zip *z, size_t index, size_t most, struct reader *ret,
                 struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (z->entries[index].size > most)
         return err_user(e, ERR_FILE_LIMIT, "\"%.200s\" is too large.", z->entries[index].path);
     writer_init(&w, most);
@@ -128,7 +128,7 @@ bool appx_content_types(struct arena *a, const struct appx *p, struct reader *re
                         struct err *e)
 {
     static const char part[] = "\"/AppxSignature.p7x\"", end[] = "</Types>";
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     struct reader text, head, tail;
     TRY(appx_entry(a, p->zip, p->content_types, APPX_TEXT_MAX, &text, e));
     *ret_added = reader_find(text, 0, part, sizeof part - 1) == SIZE_MAX;
@@ -220,7 +220,7 @@ bool appx_digests(struct arena *a, const struct appx *p, enum hash hash, struct 
     TRY(directory_digest(p, end, hash, &directory, e));
     TRY(entry_digest(p, p->content_types, hash, &types, e));
     TRY(entry_digest(p, p->block_map, hash, &map, e));
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4 + 5 * (4 + HASH_MAX));
     writer_text(&w, "APPX");
     put_digest(&w, "AXPC", &entries);

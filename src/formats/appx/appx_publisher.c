@@ -107,7 +107,7 @@ static bool put_value(struct arena *a, struct writer *w, struct reader value)
 static bool normal(struct arena *a, const char *name, bool windows, struct writer *w)
 {
     struct reader r = reader_text(name), type;
-    CLEANUP(writer_done) struct writer value;
+    CLEANUP(writer_done) struct writer value = {0};
     writer_init(&value, NAME_MAX_BYTES);
     while (r.left > 0) {
         size_t n = reader_find(r, 0, "=", 1);
@@ -124,8 +124,8 @@ static bool normal(struct arena *a, const char *name, bool windows, struct write
 
 bool appx_same_name(struct arena *a, const char *publisher, const char *subject)
 {
-    CLEANUP(writer_done) struct writer left;
-    CLEANUP(writer_done) struct writer right;
+    CLEANUP(writer_done) struct writer left = {0};
+    CLEANUP(writer_done) struct writer right = {0};
     writer_init(&left, NAME_MAX_BYTES);
     writer_init(&right, NAME_MAX_BYTES);
     return normal(a, publisher, true, &left) && normal(a, subject, false, &right) &&

@@ -55,7 +55,7 @@ static bool prepare(const struct sign_job *job, struct sink *scratch, struct sou
 {
     struct reader types;
     bool added;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 2 * APPX_TEXT_MAX);
     struct sink k = sink_memory(&w);
     struct zip_change list[4];
@@ -81,9 +81,9 @@ static bool prepare(const struct sign_job *job, struct sink *scratch, struct sou
 static bool make_signature(const struct sign_job *job, const struct appx *p, enum hash hash,
                            struct writer *p7x, struct err *e)
 {
-    CLEANUP(writer_done) struct writer data;
-    CLEANUP(writer_done) struct writer content;
-    CLEANUP(writer_done) struct writer pkcs7;
+    CLEANUP(writer_done) struct writer data = {0};
+    CLEANUP(writer_done) struct writer content = {0};
+    CLEANUP(writer_done) struct writer pkcs7 = {0};
     struct reader digests;
     const char *description = attribute_value(&job->attributes, "description");
     writer_init(&data, 256);
@@ -112,8 +112,8 @@ bool appx_sign(const struct sign_job *job, struct err *e)
     enum hash hash = HASH_SHA256;
     struct source in = *job->in;
     struct sink scratch = job->scratch;
-    CLEANUP(writer_done) struct writer p7x;
-    CLEANUP(writer_done) struct writer packed;
+    CLEANUP(writer_done) struct writer p7x = {0};
+    CLEANUP(writer_done) struct writer packed = {0};
     writer_init(&p7x, APPX_SIGNATURE_MAX);
     writer_init(&packed, 2 * APPX_SIGNATURE_MAX);
     struct sink k = sink_memory(&packed);
@@ -148,7 +148,7 @@ static bool with_no_catalog(struct arena *a, const struct spc_content *said, str
     if (said->digest.left != digests->left + row ||
         !reader_slice(said->digest, digests->left, row, &last))
         return true;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1024);
     writer_reader(&w, *digests);
     writer_text(&w, "AXCI");

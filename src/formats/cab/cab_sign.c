@@ -52,7 +52,7 @@ static bool copy_piece(void *ctx, struct reader piece, struct err *e)
 static bool copy_unsigned(const struct cab *c, enum hash hash, struct sink *out,
                           struct digest_value *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer head;
+    CLEANUP(writer_done) struct writer head = {0};
     struct copying x = {.out = out};
     uint32_t shift;
     const struct source body = body_of(c);
@@ -87,8 +87,8 @@ static struct reader message_of(const struct cab *c)
 static bool make_pkcs7(const struct sign_job *job, const struct cab *c, struct writer *pkcs7,
                        struct err *e)
 {
-    CLEANUP(writer_done) struct writer data;
-    CLEANUP(writer_done) struct writer content;
+    CLEANUP(writer_done) struct writer data = {0};
+    CLEANUP(writer_done) struct writer content = {0};
     enum hash hash = HASH_SHA256;
     const char *name = attribute_value(&job->attributes, "hash-algorithm");
     const char *append = attribute_value(&job->attributes, "append");
@@ -116,8 +116,8 @@ static bool make_pkcs7(const struct sign_job *job, const struct cab *c, struct w
 
 bool cab_sign(const struct sign_job *job, struct err *e)
 {
-    CLEANUP(writer_done) struct writer pkcs7;
-    CLEANUP(writer_done) struct writer head;
+    CLEANUP(writer_done) struct writer pkcs7 = {0};
+    CLEANUP(writer_done) struct writer head = {0};
     struct cab *c;
     uint32_t shift;
     writer_init(&pkcs7, PKCS7_MAX);

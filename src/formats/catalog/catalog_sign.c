@@ -42,7 +42,7 @@ bool catalog_open(struct arena *a, const struct source *in, struct cms *ret, str
 
 bool catalog_sign(const struct sign_job *job, struct err *e)
 {
-    CLEANUP(writer_done) struct writer pkcs7;
+    CLEANUP(writer_done) struct writer pkcs7 = {0};
     enum hash hash = HASH_SHA256;
     const char *name = attribute_value(&job->attributes, "hash-algorithm");
     const char *append = attribute_value(&job->attributes, "append");

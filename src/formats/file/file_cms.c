@@ -11,9 +11,9 @@ static const char pem_begin[] = "-----BEGIN CMS-----\n", pem_end[] = "-----END C
 static bool build(const struct sign_job *job, struct cms_plan *plan, struct writer *out,
                   struct err *e)
 {
-    CLEANUP(writer_done) struct writer time;
-    CLEANUP(writer_done) struct writer attributes;
-    CLEANUP(writer_done) struct writer signature;
+    CLEANUP(writer_done) struct writer time = {0};
+    CLEANUP(writer_done) struct writer attributes = {0};
+    CLEANUP(writer_done) struct writer signature = {0};
     writer_init(&time, 64);
     writer_init(&attributes, CMS_BYTES);
     writer_init(&signature, 4096);
@@ -35,7 +35,7 @@ static bool build(const struct sign_job *job, struct cms_plan *plan, struct writ
 /* RFC 7468 section 9. */
 static bool write_pem(struct reader der, struct sink *out, struct err *e)
 {
-    CLEANUP(writer_done) struct writer pem;
+    CLEANUP(writer_done) struct writer pem = {0};
     writer_init(&pem, (size_t)2 * CMS_BYTES);
     writer_text(&pem, pem_begin);
     text_base64(&pem, der, 64, "\n");
@@ -47,7 +47,7 @@ static bool write_pem(struct reader der, struct sink *out, struct err *e)
 
 bool file_cms_sign(const struct sign_job *job, const struct certificate *signer, struct err *e)
 {
-    CLEANUP(writer_done) struct writer der;
+    CLEANUP(writer_done) struct writer der = {0};
     writer_init(&der, CMS_BYTES);
     const char *encoding = attribute_value(&job->attributes, "output-encoding");
     struct cms_plan plan = {.content_type = OID_DATA,

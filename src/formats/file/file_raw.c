@@ -7,7 +7,7 @@ bool file_raw_sign(const struct sign_job *job, const struct certificate *signer,
 {
     sign_algorithm algorithm;
     struct reader digest;
-    CLEANUP(writer_done) struct writer signature;
+    CLEANUP(writer_done) struct writer signature = {0};
     writer_init(&signature, RAW_MAX);
     TRY(file_algorithm(&job->attributes, signer, &algorithm, e));
     TRY(file_digest(job->arena, job->in, sign_hash(algorithm), &digest, e));

@@ -33,7 +33,7 @@ static int digit64(char c)
 /* Two letters go into one code unit of 0x3800..0x47ff, a single one into 0x4800..0x483f. */
 struct reader msi_stream_name(struct arena *a, const char *name, bool table)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     struct err ignored = {0};
     writer_init(&w, 4096);
     if (table)
@@ -71,7 +71,7 @@ bool msi_text(struct arena *a, struct reader text, uint16_t page, bool distinct,
               struct err *e)
 {
     enum { CP_UTF8 = 65001, CP_LATIN1 = 28591, CP_1252 = 1252, REPLACEMENT = 0xfffd };
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (page == CP_UTF8 && text_is_utf8(text)) {
         *ret = arena_text(a, text);
         return *ret != NULL || arena_err(e);

@@ -13,8 +13,8 @@ static const char name_ex[] = "\5\0M\0s\0i\0D\0i\0g\0i\0t\0a\0l\0S\0i\0g\0n\0a\0
 static bool make_pkcs7(const struct sign_job *job, enum hash hash,
                        const struct digest_value *digest, struct writer *pkcs7, struct err *e)
 {
-    CLEANUP(writer_done) struct writer data;
-    CLEANUP(writer_done) struct writer content;
+    CLEANUP(writer_done) struct writer data = {0};
+    CLEANUP(writer_done) struct writer content = {0};
     const char *description = attribute_value(&job->attributes, "description");
     writer_init(&data, 4096);
     writer_init(&content, 4096);
@@ -68,7 +68,7 @@ static bool put(const struct msi *m, struct reader pkcs7, struct reader metadata
 
 bool msi_sign(const struct sign_job *job, struct err *e)
 {
-    CLEANUP(writer_done) struct writer pkcs7;
+    CLEANUP(writer_done) struct writer pkcs7 = {0};
     enum hash hash = HASH_SHA256;
     const char *wanted = attribute_value(&job->attributes, "hash-algorithm");
     const char *append = attribute_value(&job->attributes, "append");

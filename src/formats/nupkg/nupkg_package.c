@@ -37,7 +37,7 @@ size_t nupkg_nuspec(const struct zip *z)
 static bool load_entry(struct arena *a, const struct zip *z, size_t index, size_t most,
                        struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, most);
     struct sink k = sink_memory(&w);
     TRY(zip_extract(z, index, &k, e));
@@ -110,7 +110,7 @@ static bool rest_without(const struct zip *z, const struct zip_entry *s, uint64_
                          struct digest *d, struct err *e)
 {
     enum { OFFSET_IN_RECORD = 42, COUNTS_IN_END = 8, SIZE_IN_END = 12, OFFSET_IN_END = 16 };
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, UINT32_MAX);
     for (size_t i = 0; i < z->count; i++) {
         const struct zip_entry *x = &z->entries[i];

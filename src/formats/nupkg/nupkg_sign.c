@@ -161,7 +161,7 @@ bool nupkg_sign(const struct sign_job *job, struct err *e)
     struct zip *z;
     struct source in = *job->in, content;
     struct sink scratch = job->scratch;
-    CLEANUP(writer_done) struct writer message;
+    CLEANUP(writer_done) struct writer message = {0};
     writer_init(&message, NUPKG_SIGNATURE_MAX);
     TRY(check_signer(job, &signer, e));
     TRY(nupkg_open(job->arena, &in, &z, e) && check_package(z, e));

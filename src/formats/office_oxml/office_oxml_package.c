@@ -205,6 +205,8 @@ static bool follow(struct arena *a, const struct zip *z, const char *from, const
         if (*ret != NULL)
             return malformed(e, "it has two main parts, or two macro projects");
         *ret = resolve(a, from, row->target);
+        if (*ret == NULL && arena_failed(a))
+            return arena_err(e);
         if (*ret == NULL || (row->mode != NULL && strcmp(row->mode, "Internal") != 0))
             return malformed(e, "its macro project is not inside");
     }

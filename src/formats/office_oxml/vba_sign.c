@@ -99,7 +99,7 @@ static bool put_said(struct arena *a, const struct vba *v, enum vba_kind kind, e
 bool vba_indirect_data(struct arena *a, const struct vba *v, enum vba_kind kind, enum hash hash,
                        struct writer *w, struct err *e)
 {
-    CLEANUP(said_done) struct said said;
+    CLEANUP(said_done) struct said said = {0};
     said_init(&said);
     TRY(put_said(a, v, kind, hash, true, &said, e));
     spc_indirect_data(w, writer_view(&said.data), hash, writer_view(&said.digest));
@@ -196,7 +196,7 @@ static bool digest_project(void *ctx, struct arena *a, const struct spc_content 
                            struct reader *ret, struct err *e)
 {
     const struct check *c = ctx;
-    CLEANUP(said_done) struct said own;
+    CLEANUP(said_done) struct said own = {0};
     struct reader type, value, at;
     said_init(&own);
     if (said->content_type != OID_SPC_INDIRECT_DATA || !said_for(said, c->kind))

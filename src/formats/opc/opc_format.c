@@ -63,7 +63,7 @@ static bool inspect(struct arena *a, const struct source *in, struct file_facts 
 /* 9.2.3.2: what is percent-encoded in the ZIP file has its plain name in patterns. */
 static bool plain_name(struct arena *a, const char **path, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     if (strchr(*path, '%') == NULL)
         return true;
@@ -222,8 +222,8 @@ static bool root_rest(struct arena *a, const struct opc *p, struct writer *w, st
 static bool compare_rest(struct arena *a, const struct opc *old, const struct opc *new,
                          struct err *e)
 {
-    CLEANUP(writer_done) struct writer left;
-    CLEANUP(writer_done) struct writer right;
+    CLEANUP(writer_done) struct writer left = {0};
+    CLEANUP(writer_done) struct writer right = {0};
     writer_init(&left, OPC_TEXT_MAX);
     writer_init(&right, OPC_TEXT_MAX);
     if (!same_types(a, old, new))

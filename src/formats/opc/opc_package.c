@@ -185,14 +185,16 @@ static bool up(struct writer *w)
     return true;
 }
 
-/* The part that a relationship of `source` points at; NULL: outside, or no part at all. */
-static const char *target_of(struct arena *a, const char *source, const struct xml_span *s)
+/* The part that a relationship of `source` points at; *ret NULL: outside, or no part at all. */
+static bool target_of(struct arena *a, const char *source, const struct xml_span *s,
+                      const char **ret, struct err *e)
 {
     const char *target = xml_span_value(s, "Target"), *mode = xml_span_value(s, "TargetMode");
     const char *slash = strrchr(source, '/');
+    *ret = NULL;
     if (target == NULL || (mode != NULL && strcmp(mode, "External") == 0))
-        return NULL;
-    CLEANUP(writer_done) struct writer w;
+        return true;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     if (target[0] != '/' && slash != NULL)
         writer_bytes(&w, source, (size_t)(slash - source));
@@ -200,14 +202,16 @@ static const char *target_of(struct arena *a, const char *source, const struct x
         size_t n = strcspn(target, "/#");
         if (n == 2 && strncmp(target, "..", 2) == 0) {
             if (!up(&w))
-                return NULL;
+                return true;
         } else if (n > 0 && !(n == 1 && target[0] == '.')) {
             writer_u8(&w, '/');
             writer_bytes(&w, target, n);
         }
         target += n + (target[n] == '/');
     }
-    return w.failed ? NULL : arena_text(a, writer_view(&w));
+    TRY(writer_ok(&w, e));
+    *ret = arena_text(a, writer_view(&w));
+    return *ret != NULL || arena_err(e);
 }
 
 /* --- signatures ------------------------------------------------------------------------------- */
@@ -216,6 +220,8 @@ static bool claim(struct arena *a, struct opc *p, const char *name, const char *
                   struct err *e)
 {
     size_t index = name == NULL ? SIZE_MAX : opc_part(a, p, name);
+    if (index == SIZE_MAX && arena_failed(a))
+        return arena_err(e);
     if (index == SIZE_MAX || p->type[index] == NULL || strcmp(p->type[index], type) != 0)
         return err_user(
             e, ERR_OPC,
@@ -239,13 +245,15 @@ static size_t claim_rels(struct arena *a, struct opc *p, const char *part)
 static bool claim_certificates(struct arena *a, struct opc *p, const char *part, struct err *e)
 {
     struct xml_spans s;
+    const char *target;
     size_t rels = claim_rels(a, p, part), index;
     if (rels == SIZE_MAX)
-        return true;
+        return !arena_failed(a) || arena_err(e);
     TRY(opc_relations(a, p, rels, &s, e));
     for (size_t i = 0; i < s.count; i++)
         if (opc_has_type(&s.list[i], OPC_CERTIFICATE))
-            TRY(claim(a, p, target_of(a, part, &s.list[i]), OPC_TYPE_CERT, &index, e));
+            TRY(target_of(a, part, &s.list[i], &target, e) &&
+                claim(a, p, target, OPC_TYPE_CERT, &index, e));
     return true;
 }
 
@@ -254,10 +262,11 @@ static bool claim_signatures(struct arena *a, struct opc *p, const char *origin,
     struct xml_spans s;
     size_t rels = claim_rels(a, p, origin), index;
     if (rels == SIZE_MAX)
-        return true;
+        return !arena_failed(a) || arena_err(e);
     TRY(opc_relations(a, p, rels, &s, e));
     for (size_t i = 0; i < s.count; i++) {
-        const char *part = target_of(a, origin, &s.list[i]);
+        const char *part;
+        TRY(target_of(a, origin, &s.list[i], &part, e));
         if (!opc_has_type(&s.list[i], OPC_SIGNATURE))
             continue;
         TRY(claim(a, p, part, OPC_TYPE_SIGN, &index, e));
@@ -280,7 +289,8 @@ static bool find_signatures(struct arena *a, struct opc *p, struct err *e)
         all += opc_is_relation(&s.list[i]);
         if (!opc_has_type(&s.list[i], OPC_ORIGIN))
             continue;
-        const char *origin = target_of(a, "/", &s.list[i]);
+        const char *origin;
+        TRY(target_of(a, "/", &s.list[i], &origin, e));
         if (origins++ > 0)
             return err_user(e, ERR_OPC, "The package has two origins of signatures.");
         TRY(claim(a, p, origin, OPC_TYPE_ORIGIN, &index, e));
@@ -295,7 +305,7 @@ static bool find_signatures(struct arena *a, struct opc *p, struct err *e)
 bool opc_entry(struct arena *a, const struct zip *z, size_t index, struct reader *ret,
                struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (z->entries[index].size > OPC_TEXT_MAX)
         return err_user(e, ERR_FILE_LIMIT, "\"%.200s\" is too large.", z->entries[index].path);
     writer_init(&w, OPC_TEXT_MAX);

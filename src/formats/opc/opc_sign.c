@@ -33,8 +33,8 @@ static bool with_child(struct run *r, struct reader text, const char *name, cons
                        struct reader *ret, struct err *e)
 {
     struct xml_spans s;
-    CLEANUP(writer_done) struct writer child;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer child = {0};
+    CLEANUP(writer_done) struct writer w = {0};
     TRY(xml_spans_load(r->a, text, &limits, 1, &s, e));
     const struct xml_span *root = &s.list[0];
     struct reader raw = xml_span_raw_name(s.text, root), prefix;
@@ -97,7 +97,7 @@ static bool free_id(struct run *r, const char **ret, struct err *e)
  * the digest of relationships. */
 static bool one_line(struct run *r, struct reader text, struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, OPC_TEXT_MAX);
     for (uint8_t byte; reader_u8(&text, &byte);)
         writer_u8(&w, byte == '\r' || byte == '\n' ? ' ' : byte);
@@ -212,8 +212,8 @@ static bool make_manifest(struct run *r, struct err *e)
 static bool digest_element(struct run *r, struct reader element, enum hash hash,
                            struct digest_value *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
-    CLEANUP(writer_done) struct writer canonical;
+    CLEANUP(writer_done) struct writer w = {0};
+    CLEANUP(writer_done) struct writer canonical = {0};
     writer_init(&w, OPC_TEXT_MAX);
     writer_init(&canonical, OPC_TEXT_MAX);
     writer_text(&w, "<Signature xmlns=\"" DSIG "\" Id=\"idPackageSignature\">");
@@ -248,7 +248,7 @@ static bool put_ecdsa(struct writer *w, struct reader der, uint32_t bits, struct
 static bool ask_signature(struct run *r, sign_algorithm algorithm, uint32_t bits,
                           struct reader info, struct writer *value, struct err *e)
 {
-    CLEANUP(writer_done) struct writer raw;
+    CLEANUP(writer_done) struct writer raw = {0};
     const struct signer *s = r->job->signer;
     struct digest_value v;
     writer_init(&raw, 4096);
@@ -263,7 +263,7 @@ static bool ask_signature(struct run *r, sign_algorithm algorithm, uint32_t bits
 /* The form that VSIX signing tools write: a token over the bytes of the signature value. */
 static bool put_stamp(struct run *r, struct reader value, struct writer *w, struct err *e)
 {
-    CLEANUP(writer_done) struct writer token;
+    CLEANUP(writer_done) struct writer token = {0};
     const struct signer *s = r->job->signer;
     struct digest_value v;
     writer_init(&token, 1 << 20);
@@ -295,8 +295,8 @@ static bool put_info(struct run *r, sign_algorithm algorithm, struct writer *w, 
 
 static bool make_signature(struct run *r, struct writer *w, struct err *e)
 {
-    CLEANUP(writer_done) struct writer info;
-    CLEANUP(writer_done) struct writer value;
+    CLEANUP(writer_done) struct writer info = {0};
+    CLEANUP(writer_done) struct writer value = {0};
     struct certificate c;
     const struct signer *s = r->job->signer;
     writer_init(&info, 64 * 1024);
@@ -345,7 +345,7 @@ static bool write_package(struct run *r, struct reader signature, struct err *e)
 bool opc_sign(const struct sign_job *job, struct err *e)
 {
     struct run r = {.job = job, .a = job->arena};
-    CLEANUP(writer_done) struct writer signature;
+    CLEANUP(writer_done) struct writer signature = {0};
     writer_init(&signature, OPC_TEXT_MAX);
     TRY(opc_open(r.a, job->in, &r.p, e) && opc_check_parts(&r.p, e));
     TRY(opc_strip(r.a, &r.p, 5, &r.strip, e) && make_paths(&r, e));

@@ -20,7 +20,7 @@ static bool begin(struct edits *x, struct arena *a, size_t most, struct err *e)
 
 static bool finish(struct edits *x, struct reader text, struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, OPC_TEXT_MAX);
     if (!xml_cuts_apply(text, x->list, x->count, &w))
         return w.failed ? writer_ok(&w, e) : err_set(e, ERR_INTERNAL, "cuts are not in order");
@@ -77,7 +77,7 @@ bool opc_strip(struct arena *a, const struct opc *p, size_t room, struct opc_str
 bool opc_put_text(struct arena *a, const struct opc *p, size_t index, const char *new_path,
                   struct reader text, struct zip_change *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 2 * OPC_TEXT_MAX);
     struct sink k = sink_memory(&w);
     struct source content = source_memory(text);

@@ -76,7 +76,7 @@ static bool reduced(struct arena *a, const struct xml_spans *s, const struct opc
 bool opc_transform(struct arena *a, struct reader text, const struct opc_selection *s,
                    struct writer *out, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     struct xml_spans spans;
     writer_init(&w, OPC_TEXT_MAX);
     TRY(xml_spans_load(a, text, &limits, 2, &spans, e));

@@ -66,7 +66,7 @@ static bool bytes_of(struct run *r, size_t at, struct reader *ret)
 {
     static const char *const ends[] = {"&#13;", "&#xD;", "&#xd;"};
     struct reader text;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (at == SIZE_MAX)
         return bad(r, "The signature lacks an element that it must have.");
     const struct xml_span *s = &r->s.list[at];
@@ -147,7 +147,7 @@ static bool check_inner(struct run *r, size_t at, size_t *ret, struct digest_val
     size_t count = 0, target = uri != NULL && uri[0] == '#' ? with_id(r, &uri[1], &count) : 0;
     enum xml_c14n method = XML_C14N_INCLUSIVE;
     bool comments = false;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (count != 1)
         return bad(r, "The signature refers to something that is not there once.");
     size_t transforms = child(r, at, DSIG, "Transforms");
@@ -238,7 +238,7 @@ static bool check_transformed(struct run *r, size_t at, size_t transforms, size_
 {
     struct reader text;
     struct digest_value v;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, OPC_TEXT_MAX);
     return opc_entry(r->a, r->p->zip, entry, &text, r->why) &&
            transform_part(r, transforms, text, &w) && digest_equals(r, at, writer_view(&w), &v);
@@ -308,7 +308,7 @@ static bool check_references(struct run *r, size_t info)
 /* Both numbers as DER. */
 static bool der_of(struct run *r, struct reader raw, struct reader *ret)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     struct reader one, other;
     if (raw.left % 2 != 0 || !reader_slice(raw, 0, raw.left / 2, &one) ||
         !reader_slice(raw, raw.left / 2, raw.left / 2, &other))
@@ -332,7 +332,7 @@ static bool check_value(struct run *r, size_t info, const struct certificate *c,
     enum xml_c14n method;
     bool comments;
     struct digest_value v;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     if (m == NULL || !method_of(value(r, canon, "Algorithm"), &method, &comments) ||
         next_child(r, canon, canon) != SIZE_MAX)
         return bad(r, "The signature uses an algorithm that is not accepted.");

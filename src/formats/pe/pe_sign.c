@@ -108,7 +108,7 @@ static bool put_data(const struct sign_job *job, const struct pe *pe, enum hash 
                      struct writer *w, struct err *e)
 {
     const char *wanted = attribute_value(&job->attributes, "page-hashes");
-    CLEANUP(writer_done) struct writer hashes;
+    CLEANUP(writer_done) struct writer hashes = {0};
     if (wanted == NULL || strcmp(wanted, "true") != 0) {
         spc_data_pe(w);
         return writer_ok(w, e);
@@ -123,8 +123,8 @@ static bool put_data(const struct sign_job *job, const struct pe *pe, enum hash 
 static bool make_pkcs7(const struct sign_job *job, const struct pe *pe, enum hash hash,
                        const struct digest_value *digest, struct writer *pkcs7, struct err *e)
 {
-    CLEANUP(writer_done) struct writer data;
-    CLEANUP(writer_done) struct writer content;
+    CLEANUP(writer_done) struct writer data = {0};
+    CLEANUP(writer_done) struct writer content = {0};
     const char *append = attribute_value(&job->attributes, "append");
     struct attributes facts;
     writer_init(&data, PAGES_MAX);
@@ -146,7 +146,7 @@ static bool make_pkcs7(const struct sign_job *job, const struct pe *pe, enum has
 static bool write_table(struct sink *out, struct reader pkcs7, struct checksum *checksum,
                         uint32_t *ret_size, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     size_t pad = (8 - pkcs7.left % 8) % 8;
     writer_init(&w, pkcs7.left + 64);
     writer_u32le(&w, (uint32_t)(CERTIFICATE_HEADER + pkcs7.left + pad));
@@ -179,7 +179,7 @@ bool pe_sign(const struct sign_job *job, struct err *e)
     enum hash hash = HASH_SHA256;
     const char *name = attribute_value(&job->attributes, "hash-algorithm");
     CLEANUP(digest_done) struct digest d = {0};
-    CLEANUP(writer_done) struct writer pkcs7;
+    CLEANUP(writer_done) struct writer pkcs7 = {0};
     struct checksum checksum = {0};
     struct digest_value digest;
     uint32_t table_at, table_size;

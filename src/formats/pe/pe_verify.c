@@ -15,7 +15,7 @@ static bool check_pages(const struct hashed *h, const struct spc_content *said, 
     enum { MOST = 12 * 1024 * 1024 };
     struct reader wanted;
     enum hash hash;
-    CLEANUP(writer_done) struct writer actual;
+    CLEANUP(writer_done) struct writer actual = {0};
     writer_init(&actual, MOST);
     if (!spc_page_hashes(said->data_value, &hash, &wanted))
         return err_user(e, ERR_SIGNATURE, "The page hashes of the signature cannot be read.");

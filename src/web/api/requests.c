@@ -23,7 +23,7 @@ static bool parameter_name(struct reader name, struct reader *ret)
 
 static bool collect_parameters(struct web_call *c, struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     struct reader list = c->fields;
     writer_init(&w, 4 << 20);
     while (list.left > 0) {
@@ -98,7 +98,7 @@ static bool reply_created(struct web_call *c, const struct submitted *made, stru
     if (location == NULL)
         return arena_err(e);
     TRY(request_read(s, &c->actor, made->id, c->arena, &view, e));
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     struct json j = json_into(&w);
     json_open_object(&j, NULL);
@@ -147,7 +147,7 @@ static bool read_captured(struct web_call *c, struct request_view **ret, struct 
 bool api_request(struct web_call *c, struct err *e)
 {
     struct request_view *view;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4 << 20);
     TRY(read_captured(c, &view, e));
     struct json j = json_into(&w);
@@ -160,7 +160,7 @@ bool api_request(struct web_call *c, struct err *e)
 bool api_status(struct web_call *c, struct err *e)
 {
     struct request_view *view;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64 * 1024);
     TRY(read_captured(c, &view, e));
     struct json j = json_into(&w);
@@ -176,7 +176,7 @@ bool api_requests_list(struct web_call *c, struct err *e)
 {
     struct list_place place;
     struct request_list list;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4 << 20);
     TRY(web_list_place(c, &place, e));
     struct request_filter filter = {.project = web_query(c, "projectSlug"),
@@ -226,7 +226,7 @@ bool api_unsigned_artifact(struct web_call *c, struct err *e)
 
 bool api_receipt(struct web_call *c, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 256 << 20);
     TRY(receipt_read(c->service, &c->actor, c->captures[1], c->arena, &w, e));
     web_reply_json(c, 200, writer_view(&w));

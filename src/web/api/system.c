@@ -33,7 +33,7 @@ bool api_readyz(struct web_call *c, struct err *e)
 
 bool api_schema(struct web_call *c, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4 << 20);
     xsd_write(&w);
     TRY(writer_ok(&w, e));
@@ -43,7 +43,7 @@ bool api_schema(struct web_call *c, struct err *e)
 
 bool api_apply(struct web_call *c, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     bool dry = strcmp(web_query(c, "dryRun"), "true") == 0;
     writer_init(&w, 16 << 20);
     TRY(apply_document(c->service, &c->actor, web_body(c), dry, &w, e));

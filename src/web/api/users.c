@@ -6,7 +6,7 @@
 
 static void put_link(struct json *j, const struct service *s, const struct setup_link *l)
 {
-    CLEANUP(writer_done) struct writer url;
+    CLEANUP(writer_done) struct writer url = {0};
     char until[25];
     writer_init(&url, 8192);
     writer_format(&url, "%s/setup?code=%s", s->base_url, l->code);
@@ -23,7 +23,7 @@ static void put_link(struct json *j, const struct service *s, const struct setup
 bool api_reinvite(struct web_call *c, struct err *e)
 {
     struct setup_link link;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 32 * 1024);
     TRY(setup_link_issue(c->service, &c->actor, c->captures[1], c->arena, &link, e));
     struct json j = json_into(&w);

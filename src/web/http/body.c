@@ -37,7 +37,7 @@ static bool open_file(struct exchange *x, struct reader name, struct reader file
         return err_errno(e, "pipe");
     }
     x->pipe_watch = (struct watch){.fd = ends[1], .ready = pipe_ready, .of = x};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 8 * 1024);
     msg_CALL_FILE_write(
         &w, &(struct msg_CALL_FILE){
@@ -107,7 +107,7 @@ static bool part_end(void *ctx, struct err *e)
         close_pipe(x);
         return true;
     }
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, MESSAGE_MAX - 4);
     msg_CALL_FIELD_write(&w, &(struct msg_CALL_FIELD){.call = x->call,
                                                       .name = writer_view(&x->field_name),

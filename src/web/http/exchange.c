@@ -42,7 +42,7 @@ static void send_to_core(struct exchange *x, enum message_type type, const struc
 
 static void end_call(struct exchange *x, bool complete, const char *code, const char *detail)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1024);
     msg_CALL_END_write(&w, &(struct msg_CALL_END){.call = x->call,
                                                   .complete = complete,
@@ -55,7 +55,7 @@ void exchange_gone(struct exchange *x)
 {
     if (x->call == 0)
         return;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 64);
     msg_CALL_GONE_write(&w, &(struct msg_CALL_GONE){.call = x->call});
     x->call = 0;

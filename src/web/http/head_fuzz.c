@@ -31,7 +31,7 @@ static void parameters(struct reader r)
 {
     struct param p;
     struct err e = {0};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1000);
     (void)params_main(&r);
     while (r.left > 0 && params_next(&r, &p, &e)) {

@@ -54,7 +54,7 @@ bool multipart_boundary(struct reader content_type, bool *ret_form, char to[71],
         return true;
     }
     struct param p;
-    CLEANUP(writer_done) struct writer value;
+    CLEANUP(writer_done) struct writer value = {0};
     writer_init(&value, 70);
     bool seen = false;
     while (r.left > 0) {

@@ -95,7 +95,7 @@ bool params_extended(const struct param *p, struct writer *to)
         return text_unpercent(to, r, false);
     if (!head_name_is(charset, "iso-8859-1"))
         return false;
-    CLEANUP(writer_done) struct writer latin;
+    CLEANUP(writer_done) struct writer latin = {0};
     writer_init(&latin, r.left);
     TRY(text_unpercent(&latin, r, false));
     r = writer_view(&latin);

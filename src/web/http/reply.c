@@ -21,7 +21,7 @@ static void trace_id(const struct exchange *x, char to[56])
         number[i] = (uint8_t)((s->calls + x->connection->slot) >> (8 * (7 - i)));
     text_hex(s->trace, sizeof s->trace, trace);
     text_hex(number, sizeof number, span);
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 56);
     writer_format(&w, "00-%s-%s-00", trace, span);
     struct reader text = writer_view(&w);
@@ -37,7 +37,7 @@ static void write_problem(const struct exchange *x, const struct err *why, int s
 {
     char detail[640], trace[56];
     bool theirs = status < 500 && why->detail[0] != '\0';
-    CLEANUP(writer_done) struct writer text;
+    CLEANUP(writer_done) struct writer text = {0};
     writer_init(&text, sizeof detail - 1);
     writer_format(&text, theirs ? "%s (%s)" : "%s", why->user, why->detail);
     struct reader whole = writer_view(&text);
@@ -107,7 +107,7 @@ void reply_problem(struct exchange *x, const struct err *why)
     static const char *const headers[][2] = {{"Cache-Control", "no-store"},
                                              {"X-Content-Type-Options", "nosniff"}};
     int status = err_http_status(why->code);
-    CLEANUP(writer_done) struct writer body;
+    CLEANUP(writer_done) struct writer body = {0};
     writer_init(&body, 8 * 1024);
     write_problem(x, why, status, &body);
     struct reader text = writer_view(&body);

@@ -44,7 +44,7 @@ static void add_event(struct web_call *c, struct view *list, const struct listin
 
 static const char *next_url(struct web_call *c, const char *request, int64_t below)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     writer_format(&w, "/audit?after=%lld&request=", (long long)below);
     escape_url_part(&w, reader_text(request));

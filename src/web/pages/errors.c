@@ -25,7 +25,7 @@ static bool is_for_programs(struct web_call *c)
 /* Only the address of a page that was asked for can be returned to; a form cannot be repeated. */
 static void to_sign_in(struct web_call *c)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 16 * 1024);
     writer_text(&w, "/signin");
     if (strcmp(c->method, "GET") == 0 && strcmp(c->path, "/") != 0) {

@@ -99,7 +99,7 @@ void sheet_script(struct sheet *s, const char *url)
 bool sheet_send(struct sheet *s, enum page which, unsigned status, struct err *e)
 {
     enum { PAGE_MAX = 8 << 20 };
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, PAGE_MAX);
     TRY(view_ok(s->root, e));
     TRY(page_render(which, s->root, &w, e));

@@ -35,7 +35,7 @@ static bool add_filters(struct sheet *s, const struct request_filter *f, struct 
 /* The address of the list with the same filter; after: 0 for its first page. */
 static const char *list_url(struct web_call *c, const struct request_filter *f, int64_t after)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 16 * 1024);
     writer_text(&w, "/requests?project=");
     escape_url_part(&w, reader_text(f->project));
@@ -74,7 +74,7 @@ bool page_requests(struct web_call *c, struct err *e)
 bool page_request_status(struct web_call *c, struct err *e)
 {
     struct request_view *v;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 256 * 1024);
     TRY(request_read(c->service, &c->actor, c->captures[0], c->arena, &v, e));
     struct json j = json_into(&w);
@@ -122,7 +122,7 @@ bool page_request_unsigned(struct web_call *c, struct err *e)
 bool page_request_receipt(struct web_call *c, struct err *e)
 {
     enum { RECEIPT_MAX = 256 << 20 };
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, RECEIPT_MAX);
     TRY(receipt_read(c->service, &c->actor, c->captures[0], c->arena, &w, e));
     web_reply_json(c, 200, writer_view(&w));

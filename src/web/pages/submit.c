@@ -154,7 +154,7 @@ static bool submit(struct web_call *c, struct submitted *ret, struct err *e)
 
 static bool reply_json(struct web_call *c, const char *url, struct err *e)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     struct json j = json_into(&w);
     json_open_object(&j, NULL);

@@ -6,7 +6,7 @@
 
 static void check(void (*escape)(struct writer *, struct reader), struct reader text)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1 << 20);
     escape(&w, text);
     struct reader out = writer_view(&w);
