@@ -247,10 +247,7 @@ static bool run_verify(struct arena *a, const struct judging *judging, const str
                         p->name);
     if (signature_judge(a, &found[0], judging, &why))
         return note_signer(a, s, &found[0], e);
-    if (err_is_ours(&why)) {
-        *e = why;
-        return false;
-    }
+    TRY(err_theirs(&why, e));
     return err_user(e, ERR_UNTRUSTED,
                     "The signature in \"%.160s\" is intact, but not trusted: %.400s", p->name,
                     why.user);

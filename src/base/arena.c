@@ -123,7 +123,8 @@ char *arena_text(struct arena *a, struct reader bytes)
 
 struct reader arena_bytes(struct arena *a, struct reader bytes)
 {
-    return reader_over(arena_text(a, bytes), bytes.left);
+    const char *copy = arena_text(a, bytes);
+    return reader_over(copy, copy == NULL ? 0 : bytes.left);
 }
 
 char *arena_format(struct arena *a, const char *fmt, ...)

@@ -20,7 +20,7 @@ void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed, overfl
 /* A larger copy of an array; the old one is left to the arena. For tables that double. */
 void *arena_grow(struct arena *a, const void *old, size_t count, size_t new_count, size_t size);
 char *arena_text(struct arena *a, struct reader bytes);          /* copy with a NUL behind */
-struct reader arena_bytes(struct arena *a, struct reader bytes); /* copy; .at NULL on failure */
+struct reader arena_bytes(struct arena *a, struct reader bytes); /* copy; {NULL, 0} on failure */
 char *arena_format(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 
 #define ARENA_NEW(a, type)          ((type *)arena_alloc((a), sizeof(type)))

@@ -87,6 +87,14 @@ bool err_is_ours(const struct err *e)
            e->code == ERR_STORAGE_FULL || e->code == ERR_CRYPTO;
 }
 
+bool err_theirs(const struct err *why, struct err *e)
+{
+    if (!err_is_ours(why))
+        return true;
+    *e = *why;
+    return false;
+}
+
 const char *err_machine_code(enum err_code code)
 {
     return rows[code].code;

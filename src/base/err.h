@@ -192,6 +192,8 @@ bool err_from(struct err *e, const char *machine_code, const char *user, const c
 /* Whether the error says something about us (memory, disk, a bug) and nothing about the input:
  * then it must not end up as "the signature is invalid". */
 bool err_is_ours(const struct err *e);
+/* False when why is ours, which is then *e: for a verdict that must not be spoken. */
+bool err_theirs(const struct err *why, struct err *e);
 
 const char *err_machine_code(enum err_code code);
 int err_http_status(enum err_code code);

@@ -174,10 +174,7 @@ static bool read_stamp(struct run *r, const struct cms *c, const struct cms_sign
         s->stamped = token_stamp(r, value, si, s, &why);
     else if (cms_values_next(&counters, OID_COUNTER_SIGNATURE, &value))
         s->stamped = counter_stamp(r, value, c, si, s, &why);
-    if (err_is_ours(&why)) {
-        *e = why;
-        return false;
-    }
+    TRY(err_theirs(&why, e));
     if (why.code != ERR_NONE)
         add_detail(r, s, "stamp-problem", arena_text(r->arena, reader_text(why.user)));
     return true;
@@ -239,10 +236,7 @@ static bool add_signature(struct run *r, struct reader blob, struct cms *c, stru
         read_opus(r, si, s);
         TRY(read_stamp(r, c, si, s, e));
     }
-    if (err_is_ours(&why)) {
-        *e = why;
-        return false;
-    }
+    TRY(err_theirs(&why, e));
     if (!s->intact)
         s->problem = arena_text(r->arena, reader_text(why.user));
     return s->intact || s->problem != NULL || arena_err(e);

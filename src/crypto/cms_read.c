@@ -177,10 +177,8 @@ bool cms_signer_certificate(struct arena *a, const struct cms *c, const struct c
         struct certificate one;
         struct err why = {0};
         if (!certificate_parse(a, c->certificates[i], &one, &why)) {
-            if (!err_is_ours(&why))
-                continue;
-            *e = why;
-            return false;
+            TRY(err_theirs(&why, e));
+            continue;
         }
         bool found = s->key_id.left > 0 ? reader_equal(one.key_id, s->key_id)
                                         : reader_equal(one.issuer, s->issuer) &&

@@ -63,10 +63,7 @@ bool signature_judge(struct arena *a, const struct signature *s, const struct ju
         return err_user(e, ERR_SIGNATURE, "The signature does not hold its certificate.");
     TRY(certificate_parse(a, s->certificates[0], &c, e));
     bool stamped = stamp_trusted(a, s, by, &stamp);
-    if (err_is_ours(&stamp)) {
-        *e = stamp;
-        return false;
-    }
+    TRY(err_theirs(&stamp, e));
     TRY(strong_enough(s, &c, stamped, e));
     struct trust trust = {.time = stamped && !for_its_lifetime(&c) ? s->stamp_time : by->time,
                           .usage = OID_CODE_SIGNING,
@@ -74,10 +71,7 @@ bool signature_judge(struct arena *a, const struct signature *s, const struct ju
     if (chain_verify(a, s->certificates[0], s->certificates + 1, s->certificate_count - 1, &trust,
                      NULL, NULL, &why))
         return true;
-    if (err_is_ours(&why)) {
-        *e = why;
-        return false;
-    }
+    TRY(err_theirs(&why, e));
     return err_user(e, ERR_CERTIFICATE, "%.300s%s%.200s", why.user,
                     s->stamped && !stamped ? " Its time stamp is not trusted either: " : "",
                     s->stamped && !stamped ? stamp.user : "");

@@ -42,10 +42,7 @@ static bool refuse(struct err *e, const char *why)
 /* The same for what another reader found; its own trouble is passed on as such. */
 static bool refuse_because(struct err *e, const struct err *found, const char *why)
 {
-    if (!err_is_ours(found))
-        return refuse(e, why);
-    *e = *found;
-    return false;
+    return err_theirs(found, e) && refuse(e, why);
 }
 
 /* RFC 3161 2.4.2 */

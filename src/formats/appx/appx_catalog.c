@@ -12,10 +12,7 @@ static bool take_digests(struct arena *a, const struct source *file,
     struct err none = {0};
     struct pe *pe = NULL;
     bool is_pe = pe_parse(a, file, &pe, &none);
-    if (!is_pe && err_is_ours(&none)) {
-        *e = none;
-        return false;
-    }
+    TRY(err_theirs(&none, e));
     to[2] = to[3] = (struct digest_value){.len = 0};
     TRY(digest_of_source(HASH_SHA1, file, &to[0], e));
     TRY(digest_of_source(HASH_SHA256, file, &to[1], e));

@@ -54,10 +54,8 @@ bool appx_container(struct arena *a, const struct source *in, const struct forma
         return arena_err(e);
     TRY(zip_format_open(a, in, format, ZIP_UNIQUE_FOLDED, budget, &c, e));
     TRY(appx_of(c->own, p, e));
-    if (!appx_load_hash(p, &unknown) && err_is_ours(&unknown)) { /* else: when it is needed */
-        *e = unknown;
-        return false;
-    }
+    if (!appx_load_hash(p, &unknown)) /* unknown is told when it is needed */
+        TRY(err_theirs(&unknown, e));
     c->own = p;
     for (size_t i = 0; i < c->count; i++)
         TRY(appx_name(a, c->entries[i].path, &c->entries[i].path, e));

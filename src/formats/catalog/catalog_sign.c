@@ -28,12 +28,8 @@ bool catalog_open(struct arena *a, const struct source *in, struct cms *ret, str
         return err_user(e, ERR_FILE_LIMIT, "The security catalog has more than %d bytes.",
                         CATALOG_MAX);
     TRY(source_load(a, in, 0, (size_t)in->size, &bytes, e));
-    if (!cms_parse(a, bytes, &c, &why)) {
-        if (!err_is_ours(&why))
-            return bad(e);
-        *e = why;
-        return false;
-    }
+    if (!cms_parse(a, bytes, &c, &why))
+        return err_theirs(&why, e) && bad(e);
     if (oid_find(c.content_type) != OID_CTL || c.detached || !is_list(c.content_element))
         return bad(e);
     *ret = c;

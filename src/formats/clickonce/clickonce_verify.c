@@ -105,11 +105,13 @@ static bool check_digests(struct run *r, const struct part *p, size_t whole, str
     TRY(without(r, whole, p->element, &document, e) &&
         clickonce_digest(r->a, document, 0, p->document_hash, &v, e));
     s->content_digest = arena_bytes(r->a, digest_view(&v));
+    if (s->content_digest.at == NULL)
+        return arena_err(e);
     if (!reader_equal(s->content_digest, p->document_digest))
         return refuse(s, "The manifest was changed after it was signed.");
     TRY(clickonce_digest(r->a, r->m.spans.text, p->info, p->hash, &v, e));
     s->signed_digest = arena_bytes(r->a, digest_view(&v));
-    return (s->content_digest.at != NULL && s->signed_digest.at != NULL) || arena_err(e);
+    return s->signed_digest.at != NULL || arena_err(e);
 }
 
 /* --- certificates and time -------------------------------------------------------------------- */
@@ -142,8 +144,10 @@ static bool find_signer(struct run *r, const struct part *inner, struct signatur
         struct certificate c;
         struct err no = {0};
         if (!certificate_parse(r->a, s->certificates[i], &c, &no) ||
-            !key_verify_digest(c.spki, s->algorithm, s->signed_digest, inner->value, &no))
+            !key_verify_digest(c.spki, s->algorithm, s->signed_digest, inner->value, &no)) {
+            TRY(err_theirs(&no, e));
             continue;
+        }
         *ret_spki = c.spki;
         list[0] = s->certificates[i];
         for (size_t k = 0, n = 1; k < s->certificate_count; k++)
@@ -170,10 +174,7 @@ static bool read_stamp(struct run *r, const struct part *inner, struct signature
     TRY(digest_of(want.hash, inner->value, &imprint, e));
     want.imprint = digest_view(&imprint);
     s->stamped = tsp_check_token(r->a, token, &want, &t, &why);
-    if (err_is_ours(&why)) {
-        *e = why;
-        return false;
-    }
+    TRY(err_theirs(&why, e));
     if (s->stamped) {
         s->stamp_time = t.time;
         s->stamp_certificates = t.certificates;
@@ -258,6 +259,7 @@ static bool check_both(struct run *r, const struct part *outer, const struct par
     if (spki.at == NULL || out->signed_digest.at == NULL ||
         !key_verify_digest(spki, out->algorithm, out->signed_digest, outer->value, &bad))
         (void)refuse(out, "The signature was not made by the publisher's key.");
+    TRY(err_theirs(&bad, e));
     TRY(check_files(r, out, e));
     if (out->problem != NULL) /* they stand and fall together */
         (void)refuse(in, out->problem);

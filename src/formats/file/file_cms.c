@@ -106,10 +106,7 @@ static bool verify_signer(const struct verify_job *job, const struct cms *c,
     TRY(cms_certificates_from(job->arena, c, index, &s.certificates, e));
     TRY(file_digest(job->arena, job->content, s.content_hash, &s.content_digest, e));
     s.intact = cms_verify(job->arena, c, signer, s.content_digest, NULL, &digest, &bad);
-    if (err_is_ours(&bad)) {
-        *e = bad;
-        return false;
-    }
+    TRY(err_theirs(&bad, e));
     if (!s.intact && (s.problem = arena_format(job->arena, "%s", bad.user)) == NULL)
         return arena_err(e);
     s.signed_digest = arena_bytes(job->arena, digest_view(&digest));

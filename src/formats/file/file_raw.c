@@ -38,10 +38,7 @@ bool file_raw_verify(const struct verify_job *job, struct signature *ret, struct
     s.signed_digest = s.content_digest;
     struct err bad = {0};
     s.intact = key_verify_digest(signer.spki, algorithm, s.signed_digest, bytes, &bad);
-    if (err_is_ours(&bad)) {
-        *e = bad;
-        return false;
-    }
+    TRY(err_theirs(&bad, e));
     if (!s.intact)
         s.problem = "the signature was not made over this content with this key";
     *ret = s;

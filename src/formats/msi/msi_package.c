@@ -335,10 +335,7 @@ static bool open_cab(struct arena *a, const struct cfb *c, struct msi_cab *cab,
     TRY(cfb_source(a, c, cab->entry, &s, e));
     if (!cab_open(a, &s, budget, &cab->cab, &cab->problem)) {
         cab->cab = NULL;
-        if (!err_is_ours(&cab->problem))
-            return true;
-        *e = cab->problem;
-        return false;
+        return err_theirs(&cab->problem, e);
     }
     cab->sorted = ARENA_ARRAY(a, cab->cab->file_count + 1, uint32_t);
     if (cab->sorted == NULL)

@@ -387,10 +387,7 @@ static bool check_stamp(struct run *r, struct reader signature)
         r->to->stamp_certificate_count = t.certificate_count;
         return true;
     }
-    if (err_is_ours(&bad_token)) {
-        *why = bad_token;
-        return false;
-    }
+    TRY(err_theirs(&bad_token, why));
     add_detail(r, "stamp-problem", arena_text(r->a, reader_text(bad_token.user)));
     return true;
 }
@@ -475,10 +472,7 @@ static bool check_one(struct run *r, struct err *e)
                     xml_document_new(r->a, text, &limits, &r->document, &why) && check_document(r);
     xml_document_free(r->document);
     r->document = NULL;
-    if (why.code != ERR_NONE && err_is_ours(&why)) {
-        *e = why;
-        return false;
-    }
+    TRY(err_theirs(&why, e));
     if (!r->to->intact)
         r->to->problem = arena_text(r->a, reader_text(why.user));
     return r->to->intact || r->to->problem != NULL || arena_err(e);

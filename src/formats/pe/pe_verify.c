@@ -22,13 +22,9 @@ static bool check_pages(const struct hashed *h, const struct spc_content *said, 
     if (wanted.at == NULL)
         return true;
     struct err why = {0};
-    if (!pe_page_hashes(h->pe, h->in, hash, &actual, &why)) {
-        if (err_is_ours(&why))
-            *e = why;
-        return err_is_ours(&why) ? false
-                                 : err_user(e, ERR_SIGNATURE,
-                                            "The page hashes cannot be judged: %.300s", why.user);
-    }
+    if (!pe_page_hashes(h->pe, h->in, hash, &actual, &why))
+        return err_theirs(&why, e) &&
+               err_user(e, ERR_SIGNATURE, "The page hashes cannot be judged: %.300s", why.user);
     return reader_equal(writer_view(&actual), wanted) ||
            err_user(e, ERR_SIGNATURE,
                     "The page hashes of the signature are not those of the file.");
