@@ -129,13 +129,15 @@ static bool expand_files(const struct cab *c, const struct cab_folder *f, uint64
 bool cab_expand(const struct cab *c, const struct cab_folder *f, uint64_t from, uint64_t to,
                 source_each_fn each, void *ctx, struct err *e)
 {
-    unsigned kind = f->kind & 15;
+    unsigned kind = f->kind & 15, window = f->kind >> 8 & 31;
     if (from == to)
         return true;
     if (kind == CAB_QUANTUM)
         return err_user(e, ERR_CAB,
                         "Files of the cabinet are compressed by Quantum, which is not read here. "
                         "Build the cabinet with MSZIP or LZX.");
+    if (kind == CAB_LZX && (window < 15 || window > 21))
+        return cab_bad(e, "a folder states an LZX window of 2^%u bytes", window);
     if (kind == CAB_LZX)
         return expand_files(c, f, from, to, each, ctx, e);
     CLEANUP(decoder_done) struct decoder *d = calloc(1, sizeof *d);

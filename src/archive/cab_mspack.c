@@ -115,25 +115,35 @@ static bool failed(const struct port *p, int code, struct err *e)
     return cab_bad(e, "compressed data is damaged (decoder error %d)", code);
 }
 
-/* The record of our file in libmspack's list: same place in the table, same place in the data. */
-static struct mscabd_file *find(struct mscabd_cabinet *cabinet, const struct cab *c, size_t index)
+/* libmspack's records by place in the table, where the file is the same for both readers. */
+static struct mscabd_file **list_files(struct mscabd_cabinet *cabinet, const struct cab *c)
 {
-    struct mscabd_file *f = cabinet->files;
-    for (size_t i = 0; f != NULL && i < index; i++)
-        f = f->next;
-    if (f == NULL || f->length != c->files[index].size || f->offset != c->files[index].offset)
-        return NULL;
-    return f;
+    struct mscabd_file **list = calloc(c->file_count + 1, sizeof *list), *f = cabinet->files;
+    for (size_t i = 0; list != NULL && f != NULL && i < c->file_count; i++, f = f->next)
+        if (f->length == c->files[i].size && f->offset == c->files[i].offset)
+            list[i] = f;
+    return list;
 }
 
-static bool extract(struct mscab_decompressor *d, struct mscabd_cabinet *cabinet,
-                    const struct cab *c, struct port *p, size_t index, struct err *e)
+static bool extract(struct mscab_decompressor *d, struct mscabd_file *f, struct port *p,
+                    struct err *e)
 {
-    struct mscabd_file *f = find(cabinet, c, index);
     if (f == NULL)
         return cab_bad(e, "two readers see different files in it");
-    int code = c->files[index].size == 0 ? MSPACK_ERR_OK : d->extract(d, f, "output");
+    int code = f->length == 0 ? MSPACK_ERR_OK : d->extract(d, f, "output");
     return code == MSPACK_ERR_OK || failed(p, code, e);
+}
+
+static bool extract_all(struct mscab_decompressor *d, struct mscabd_cabinet *cabinet,
+                        const struct cab *c, struct port *p, size_t first, size_t count,
+                        struct err *e)
+{
+    struct mscabd_file **list = list_files(cabinet, c);
+    bool ok = list != NULL || err_set(e, ERR_NO_MEMORY, "files of a cabinet");
+    for (size_t i = 0; ok && i < count; i++)
+        ok = extract(d, list[c->order[first + i]], p, e);
+    free(list);
+    return ok;
 }
 
 bool cab_expand_foreign(const struct cab *c, size_t first, size_t count, source_each_fn each,
@@ -159,8 +169,7 @@ bool cab_expand_foreign(const struct cab *c, size_t first, size_t count, source_
         return err_set(e, ERR_NO_MEMORY, "libmspack");
     struct mscabd_cabinet *cabinet = d->open(d, "input");
     bool ok = cabinet != NULL || failed(&p, d->last_error(d), e);
-    for (size_t i = 0; ok && i < count; i++)
-        ok = extract(d, cabinet, c, &p, c->order[first + i], e);
+    ok = ok && extract_all(d, cabinet, c, &p, first, count, e);
     if (cabinet != NULL)
         d->close(d, cabinet);
     mspack_destroy_cab_decompressor(d);
