@@ -173,7 +173,7 @@ static bool check_container(struct check *c, struct arena *a, const struct part 
     TRY(p->format->open(a, &x->out, &c->w->budget, &x->container, e));
     TRY(sort_names(a, x->container, &x->names, e));
     TRY(check_entries(a, p, before, x, e));
-    TRY(p->format->compare(before, x->container, changed, e));
+    TRY(p->format->compare(a, before, x->container, changed, e));
     return p->format->extract_many == NULL || fetch_together(c, p, x, e);
 }
 

@@ -220,6 +220,41 @@ static void test_conformance__only_the_signature_is_new(void **state)
     each_signature(look_unchanged);
 }
 
+static struct container *opened(const struct format *f, struct arena *a, const struct source *in)
+{
+    static struct budget budget = {
+        .max_entries = 100000, .max_bytes = 1 << 30, .max_depth = 4, .max_ratio = 1000};
+    struct container *c = NULL;
+    struct err e = {0};
+    if (!f->open(a, in, &budget, &c, &e))
+        fail_msg("%s: %s", f->facts->id, e.user);
+    return c;
+}
+
+/* Other threads read the same containers and fill the arenas that these live in. */
+static void look_compared(const struct made *m)
+{
+    const struct source before = source_memory(m->in), after = source_memory(m->out);
+    struct err e = {0};
+    if (m->format->compare == NULL || (m->directive->can & DIRECTIVE_NEW_FILE) != 0)
+        return;
+    struct arena *theirs = arena_new(16 << 20);
+    const struct container *x = opened(m->format, theirs, &before);
+    const struct container *y = opened(m->format, theirs, &after);
+    bool *none = ARENA_ARRAY(kit.arena, x->count, bool);
+    size_t used = arena_used(theirs);
+    if (!m->format->compare(kit.arena, x, y, none, &e))
+        fail_msg("%s: %s", m->format->facts->id, e.user);
+    assert_int_equal(arena_used(theirs), used);
+    arena_free(theirs);
+}
+
+static void test_conformance__compare_leaves_containers_alone(void **state)
+{
+    (void)state;
+    each_signature(look_compared);
+}
+
 /* A signer that refuses: no output, and its own reason. */
 static void look_refused(const struct made *m)
 {
@@ -302,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_conformance__unsigned_sample_has_none),
         cmocka_unit_test(test_conformance__replay),
         cmocka_unit_test(test_conformance__only_the_signature_is_new),
+        cmocka_unit_test(test_conformance__compare_leaves_containers_alone),
         cmocka_unit_test(test_conformance__a_signer_that_refuses),
         cmocka_unit_test(test_conformance__empty_and_cut),
     };

@@ -56,7 +56,6 @@ struct entry {
 };
 struct container {
     const struct format *format;
-    struct arena *arena;
     struct source in;
     struct entry *entries; /* in file order */
     size_t count;
@@ -113,8 +112,9 @@ struct format {
     bool (*repack)(const struct container *c, const struct change *changes, size_t count,
                    struct sink *out, struct err *e);
     /* Nothing differs but the contents of the entries marked in `changed` (one flag for each entry
-     * of `before`), entries added at the end, and the format's own signature entries. */
-    bool (*compare)(const struct container *before, const struct container *after,
+     * of `before`), entries added at the end, and the format's own signature entries. A container
+     * is read by many threads at once, so it has no memory to give: room comes from the arena. */
+    bool (*compare)(struct arena *a, const struct container *before, const struct container *after,
                     const bool *changed, struct err *e);
     /* Whether signing this container adds or rewrites that entry (META-INF/X.SF). NULL: none. */
     bool (*own_entry)(const struct container *c, size_t index);

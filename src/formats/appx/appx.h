@@ -65,6 +65,6 @@ MUST_CHECK bool appx_prepare(const struct container *c, struct arena *a, struct 
                              struct sink *scratch, struct err *e);
 MUST_CHECK bool appx_repack(const struct container *c, const struct change *changes, size_t count,
                             struct sink *out, struct err *e);
-MUST_CHECK bool appx_compare(const struct container *before, const struct container *after,
-                             const bool *changed, struct err *e);
+MUST_CHECK bool appx_compare(struct arena *a, const struct container *before,
+                             const struct container *after, const bool *changed, struct err *e);
 #endif

@@ -148,7 +148,7 @@ bool appx_repack(const struct container *c, const struct change *changes, size_t
 
 /* Content types may have got the row that the signature needs, block map and manifest follow the
  * changed entries, and nothing else differs. */
-bool appx_compare(const struct container *before, const struct container *after,
+bool appx_compare(struct arena *a, const struct container *before, const struct container *after,
                   const bool *changed, struct err *e)
 {
     struct appx old, new;
@@ -156,7 +156,6 @@ bool appx_compare(const struct container *before, const struct container *after,
     struct reader want, is;
     bool added;
     size_t n = 0;
-    struct arena *a = before->arena;
     bool map, bundle;
     old = *(const struct appx *)before->own;
     new = *(const struct appx *)after->own;

@@ -17,10 +17,10 @@ static void change_one(struct arena *a, const struct source *in)
     writer_init(&w, 16 << 20);
     struct sink k = sink_memory(&w);
     if (appx_format.open(a, in, NULL, &c, &e) && c->count > 0 && c->count < 4096 &&
-        appx_format.compare(c, c, untouched, &e) && appx_format.repack(c, &change, 1, &k, &e)) {
+        appx_format.compare(a, c, c, untouched, &e) && appx_format.repack(c, &change, 1, &k, &e)) {
         struct source out = sink_view(&k);
         if (!appx_format.open(a, &out, NULL, &after, &e) ||
-            !appx_format.compare(c, after, changed, &e))
+            !appx_format.compare(a, c, after, changed, &e))
             assert(err_is_ours(&e));
     }
     writer_done(&w);

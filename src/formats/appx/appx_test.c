@@ -243,8 +243,8 @@ static void test_appx_compare__sees_other_changes(void **state)
     assert_true(appx_format.open(kit.arena, &out, NULL, &after, &e));
     assert_true(appx_format.open(kit.arena, &wrong, NULL, &other, &e));
     assert_true(appx_format.own_entry(after, 4) && !appx_format.own_entry(after, 3));
-    assert_true(appx_format.compare(c, after, none, &e));
-    assert_false(appx_format.compare(c, other, none, &e));
+    assert_true(appx_format.compare(kit.arena, c, after, none, &e));
+    assert_false(appx_format.compare(kit.arena, c, other, none, &e));
 }
 
 /* --- inside ----------------------------------------------------------------------------------- */
@@ -308,7 +308,7 @@ static void compare_says(struct reader before, struct reader after, const char *
 {
     const bool changed[4] = {true};
     struct err e = {0};
-    bool same = appx_format.compare(opened(before), opened(after), changed, &e);
+    bool same = appx_format.compare(kit.arena, opened(before), opened(after), changed, &e);
     if (same != (says == NULL) || (says != NULL && strstr(e.user, says) == NULL))
         fail_msg("\"%s\" instead of \"%s\"", e.user, says == NULL ? "" : says);
 }

@@ -27,7 +27,6 @@ static bool open(struct arena *a, const struct source *in, struct budget *budget
     for (size_t i = 0; i < c->file_count; i++)
         entries[i] = (struct entry){.path = c->files[i].path, .size = c->files[i].size};
     *x = (struct container){.format = &cab_format,
-                            .arena = a,
                             .in = *in,
                             .entries = entries,
                             .count = c->file_count,
@@ -64,9 +63,10 @@ static bool repack(const struct container *c, const struct change *changes, size
     return cab_repack(c->own, list, count, out, e);
 }
 
-static bool compare(const struct container *before, const struct container *after,
+static bool compare(struct arena *a, const struct container *before, const struct container *after,
                     const bool *changed, struct err *e)
 {
+    (void)a;
     return cab_compare(before->own, after->own, changed, e);
 }
 

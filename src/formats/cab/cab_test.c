@@ -156,8 +156,8 @@ static void test_cab_repack__changes_what_it_should(void **state)
     assert_true(reader_equal(content(d, 4), reader_over(big, BIG / 2)));
     const bool right[5] = {[0] = true, [3] = true}, wrong[5] = {[0] = true};
     struct err e = {0}, e2 = {0};
-    assert_true(cab_format.compare(c, d, right, &e));
-    assert_false(cab_format.compare(c, d, wrong, &e2));
+    assert_true(cab_format.compare(kit.arena, c, d, right, &e));
+    assert_false(cab_format.compare(kit.arena, c, d, wrong, &e2));
     assert_int_equal(e2.code, ERR_VERIFY_CHANGED);
     assert_true(accepted(sign(out, NULL)));
     testkit_write("b.cab", out);
@@ -237,8 +237,8 @@ static void test_cab_extract__lzx_is_read_and_becomes_mszip(void **state)
     struct container *d = opened(repacked(c, &change, 1), &budget);
     assert_true(reader_equal_text(content(d, 0), "new"));
     assert_true(reader_equal(content(d, 1), reader_over(&big[50000], 20000)));
-    assert_true(cab_format.compare(c, d, changed, &e));
-    assert_false(cab_format.compare(c, d, other, &e));
+    assert_true(cab_format.compare(kit.arena, c, d, changed, &e));
+    assert_false(cab_format.compare(kit.arena, c, d, other, &e));
     assert_int_equal(e.code, ERR_VERIFY_CHANGED);
     for (size_t i = 0; i < 2; i++)
         writer_done(&parts[i]);

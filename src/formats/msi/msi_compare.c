@@ -151,13 +151,12 @@ static bool compare(struct comparison *x, struct err *e)
     return expect_tables(x, e) && same_layout(x, e) && same_cabs(x, e);
 }
 
-bool msi_compare(const struct container *before, const struct container *after, const bool *changed,
-                 struct err *e)
+bool msi_compare(struct arena *a, const struct container *before, const struct container *after,
+                 const bool *changed, struct err *e)
 {
     const struct msi_package *p = before->own;
-    CLEANUP(arena_cleanup) struct arena *a = arena_new((size_t)512 << 20);
     struct comparison x = {.before = p, .after = after->own, .changed = changed, .a = a};
-    x.cabs = a == NULL ? NULL : ARENA_ARRAY(a, p->cab_count + 1, bool);
+    x.cabs = ARENA_ARRAY(a, p->cab_count + 1, bool);
     if (x.cabs == NULL)
         return arena_err(e);
     writer_init(&x.tables[0], TABLES_MAX);

@@ -25,7 +25,6 @@ bool msi_container(struct arena *a, const struct source *in, struct budget *budg
             entries[i].size = p->cabs[f->cab].cab->files[f->in_cab].size;
     }
     *x = (struct container){.format = &msi_format,
-                            .arena = a,
                             .in = *in,
                             .entries = entries,
                             .count = p->file_count,

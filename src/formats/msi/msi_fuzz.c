@@ -60,7 +60,8 @@ static void inside(struct arena *a, const struct source *in)
     struct change change = {.index = 0, .content = source_memory(reader_text("other bytes"))};
     if (msi_repack(c, &change, 1, &k, &e)) {
         struct source out = sink_view(&k);
-        bool ok = msi_container(a, &out, &budget, &after, &e) && msi_compare(c, after, changed, &e);
+        bool ok =
+            msi_container(a, &out, &budget, &after, &e) && msi_compare(a, c, after, changed, &e);
         if (!ok && e.code != ERR_NO_MEMORY && e.code != ERR_CAB && e.code != ERR_FILE_LIMIT)
             abort();
     }

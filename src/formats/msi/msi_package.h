@@ -63,6 +63,6 @@ MUST_CHECK bool msi_extract_many(const struct container *c, const size_t *indexe
                                  struct sink *outs, struct err *e);
 MUST_CHECK bool msi_repack(const struct container *c, const struct change *changes, size_t count,
                            struct sink *out, struct err *e);
-MUST_CHECK bool msi_compare(const struct container *before, const struct container *after,
-                            const bool *changed, struct err *e);
+MUST_CHECK bool msi_compare(struct arena *a, const struct container *before,
+                            const struct container *after, const bool *changed, struct err *e);
 #endif

@@ -57,7 +57,7 @@ static bool compares(struct reader before, struct reader after, const bool *chan
     if (!msi_container(kit.arena, &in, NULL, &x, &e) ||
         !msi_container(kit.arena, &out, NULL, &y, &e))
         fail_msg("%s", e.user);
-    return msi_compare(x, y, changed == NULL ? none : changed, &e);
+    return msi_compare(kit.arena, x, y, changed == NULL ? none : changed, &e);
 }
 
 static struct reader sign(struct reader in, const char *const *attributes)

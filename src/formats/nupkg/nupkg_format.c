@@ -72,20 +72,20 @@ static bool repack(const struct container *c, const struct change *changes, size
     return zip_repack(z, list, count + 1, NULL, out, e);
 }
 
-static bool compare(const struct container *before, const struct container *after,
+static bool compare(struct arena *a, const struct container *before, const struct container *after,
                     const bool *changed, struct err *e)
 {
     struct zip old, new;
     const struct zip *z = before->own;
     size_t index = nupkg_signature(z), n = 0;
-    bool *flags = ARENA_ARRAY(before->arena, z->count, bool);
+    bool *flags = ARENA_ARRAY(a, z->count, bool);
     if (flags == NULL)
         return arena_err(e);
     for (size_t i = 0; i < z->count; i++)
         if (i != index)
             flags[n++] = changed[i];
-    TRY(zip_format_without(before->arena, z, index, &old, e));
-    TRY(zip_format_without(after->arena, after->own, nupkg_signature(after->own), &new, e));
+    TRY(zip_format_without(a, z, index, &old, e));
+    TRY(zip_format_without(a, after->own, nupkg_signature(after->own), &new, e));
     return zip_compare(&old, &new, flags, e);
 }
 

@@ -218,8 +218,8 @@ static void test_nupkg_repack__then_sign_then_compare(void **state)
     assert_true(nupkg_format.open(kit.arena, &out, NULL, &after, &e));
     assert_true(nupkg_format.own_entry(after, 2) && !nupkg_format.own_entry(after, 1));
     const bool right[] = {false, true}, wrong[] = {true, false};
-    assert_true(nupkg_format.compare(c, after, right, &e));
-    assert_false(nupkg_format.compare(c, after, wrong, &e));
+    assert_true(nupkg_format.compare(kit.arena, c, after, right, &e));
+    assert_false(nupkg_format.compare(kit.arena, c, after, wrong, &e));
     struct container *again;
     assert_true(nupkg_format.open(kit.arena, &out, NULL, &again, &(struct err){0}));
     (void)repacked(again, &change, 1, &ok);

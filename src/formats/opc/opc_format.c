@@ -234,11 +234,10 @@ static bool compare_rest(struct arena *a, const struct opc *old, const struct op
            err_user(e, ERR_VERIFY_CHANGED, "_rels/.rels changed in more than a row.");
 }
 
-static bool compare(const struct container *before, const struct container *after,
+static bool compare(struct arena *a, const struct container *before, const struct container *after,
                     const bool *changed, struct err *e)
 {
     const struct opc *old = before->own, *new = after->own;
-    struct arena *a = before->arena;
     struct zip left, right;
     size_t n = 0;
     bool *flags = ARENA_ARRAY(a, before->count, bool);

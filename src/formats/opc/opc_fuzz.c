@@ -18,7 +18,7 @@ static void change_one(struct arena *a, const struct source *in)
         !c->entries[0].folder && opc_format.repack(c, &change, 1, &k, &e)) {
         struct source out = sink_view(&k);
         if (!opc_format.open(a, &out, NULL, &after, &e) ||
-            !opc_format.compare(c, after, changed, &e))
+            !opc_format.compare(a, c, after, changed, &e))
             assert(err_is_ours(&e) || arena_failed(a));
     }
     writer_done(&w);

@@ -270,7 +270,7 @@ static void compare_says(struct reader before, struct reader after, bool first, 
 {
     const bool flags[8] = {first};
     struct err e = {0};
-    bool same = opc_format.compare(opened(before), opened(after), flags, &e);
+    bool same = opc_format.compare(kit.arena, opened(before), opened(after), flags, &e);
     if (same != (says == NULL) || (says != NULL && strstr(e.user, says) == NULL))
         fail_msg("\"%s\" instead of \"%s\"", e.user, says == NULL ? "" : says);
 }
@@ -313,7 +313,7 @@ static void test_opc_repack__signatures_go(void **state)
                 flags[k] = true;
                 struct reader after = arena_bytes(kit.arena, writer_view(&w));
                 assert_null(verified(after, &count));
-                assert_true(opc_format.compare(c, opened(after), flags, &e));
+                assert_true(opc_format.compare(kit.arena, c, opened(after), flags, &e));
                 intact(signed_one(after), i == 0 ? "5" : "4");
             }
             writer_done(&w);

@@ -38,7 +38,6 @@ bool zip_format_open(struct arena *a, const struct source *in, const struct form
         entries[i] = (struct entry){.path = x->path, .size = x->size, .folder = x->folder};
     }
     *c = (struct container){.format = format,
-                            .arena = a,
                             .in = *in,
                             .entries = entries,
                             .count = z->count,
@@ -162,9 +161,10 @@ bool zip_format_without(struct arena *a, const struct zip *z, size_t index, stru
     return zip_format_keep(a, z, drop, ret, e);
 }
 
-static bool compare(const struct container *before, const struct container *after,
+static bool compare(struct arena *a, const struct container *before, const struct container *after,
                     const bool *changed, struct err *e)
 {
+    (void)a;
     return zip_compare(before->own, after->own, changed, e);
 }
 

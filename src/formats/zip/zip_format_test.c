@@ -68,8 +68,8 @@ static void test_zip_format__a_signed_entry_goes_through_prepare_and_repack(void
     assert_true(zip_format.extract(after, 3, &t, &e));
     assert_true(reader_equal_text(writer_view(&text), "signed appsignature"));
     const bool right[] = {true, false, false}, wrong[] = {false, false, true};
-    assert_true(zip_format.compare(c, after, right, &e));
-    assert_false(zip_format.compare(c, after, wrong, &e));
+    assert_true(zip_format.compare(a, c, after, right, &e));
+    assert_false(zip_format.compare(a, c, after, wrong, &e));
     assert_int_equal(e.code, ERR_ZIP_CHANGED);
 
     writer_done(&file);
