@@ -246,27 +246,28 @@ bool authority_open(struct service *s, struct err *e)
 static bool write_grant(const struct service *s, const struct grant_wish *wish,
                         struct grant_made *made, struct writer *w, struct err *e)
 {
+    enum { LONGEST_MS = 24 * 60 * 60 * 1000 }; /* the key process grants no longer */
     CLEANUP(writer_done) struct writer algorithms = {0};
     struct digest_value none;
+    int64_t lifetime = wish->lifetime_ms < LONGEST_MS ? wish->lifetime_ms : LONGEST_MS;
     writer_init(&algorithms, 4 * GRANT_ALGORITHMS);
     for (size_t i = 0; i < wish->algorithm_count; i++)
         record_ALGORITHM_write(&algorithms,
                                &(struct record_ALGORITHM){.algorithm = wish->algorithms[i]});
     TRY(file_random(made->id, sizeof made->id, e));
     TRY(digest_of(HASH_SHA256, reader_over(NULL, 0), &none, e)); /* an empty approval list */
-    record_GRANT_write(
-        w, &(struct record_GRANT){.id = reader_over(made->id, sizeof made->id),
-                                  .node = reader_text(s->authority->node),
-                                  .request = reader_text(wish->request),
-                                  .attempt = wish->attempt,
-                                  .subject = wish->subject,
-                                  .kind = (uint8_t)wish->kind,
-                                  .key = reader_text(wish->key),
-                                  .algorithms = writer_view(&algorithms),
-                                  .slots = wish->slots,
-                                  .known = wish->known,
-                                  .expires = (uint64_t)(clock_wall_ms() + wish->lifetime_ms),
-                                  .approvals = digest_view(&none)});
+    record_GRANT_write(w, &(struct record_GRANT){.id = reader_over(made->id, sizeof made->id),
+                                                 .node = reader_text(s->authority->node),
+                                                 .request = reader_text(wish->request),
+                                                 .attempt = wish->attempt,
+                                                 .subject = wish->subject,
+                                                 .kind = (uint8_t)wish->kind,
+                                                 .key = reader_text(wish->key),
+                                                 .algorithms = writer_view(&algorithms),
+                                                 .slots = wish->slots,
+                                                 .known = wish->known,
+                                                 .expires = (uint64_t)(clock_wall_ms() + lifetime),
+                                                 .approvals = digest_view(&none)});
     return writer_ok(&algorithms, e) && writer_ok(w, e);
 }
 

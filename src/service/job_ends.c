@@ -23,17 +23,13 @@ static bool append_outcome(struct db_tx *tx, const struct ending *end, const cha
                           .kind = "SigningRequest",
                           .object = c->request,
                           .request = c->request};
-    struct reader uses = end->uses;
-    struct record_USE use;
-    size_t count = 0;
-    while (uses.left > 0 && record_USE_next(&uses, &use))
-        count++;
     event_add(&event, "status", status);
     event_add(&event, "reason", end->why != NULL ? end->why->user : end->reason);
     if (end->why != NULL)
         event_add(&event, "code", end->why->code);
     if (end->grant.left > 0)
-        event_add(&event, "slotsUsedButNotReleased", arena_format(tx_arena(tx), "%zu", count));
+        event_add(&event, "slotsUsedButNotReleased",
+                  arena_format(tx_arena(tx), "%u", job_count_uses(end->uses)));
     return event_append(tx, &event, NULL, e);
 }
 
@@ -79,21 +75,35 @@ static bool end_request(struct db_tx *tx, void *ctx, struct err *e)
     return append_outcome(tx, end, status, e);
 }
 
-struct open_grant {
-    struct job_context *context;
-    struct reader id;
-};
-
+/* The job's own row is from before this run opened its grant. */
 static bool find_open_grant(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct open_grant *g = ctx;
+    struct ending *end = ctx;
     struct db_rows row;
-    struct job_context *c = g->context;
-    tx_into(tx, c->arena);
-    TRY(tx_one(tx, QUERY_grant_of_attempt,
-               DB_ARGS(DB_TEXT(c->request), DB_INT(row_int(&c->row, "attempt"))), &row, e));
-    if (row.count == 1 && strcmp(row_text(&row, "state"), "open") == 0)
-        g->id = row_bytes(&row, "id");
+    tx_into(tx, end->context->arena);
+    TRY(tx_one(tx, QUERY_grant_open_of_request, DB_ARGS(DB_TEXT(end->context->request)), &row, e));
+    if (row.count == 1)
+        end->grant = row_bytes(&row, "id");
+    return row.count == 0 || end->grant.left == GRANT_ID || err_set(e, ERR_DB_DAMAGED, "grant row");
+}
+
+uint32_t job_count_uses(struct reader uses)
+{
+    struct record_USE use;
+    uint32_t n = 0;
+    while (uses.left > 0 && record_USE_next(&uses, &use))
+        n++;
+    return n;
+}
+
+bool job_close_grant(struct service *s, const uint8_t *grant, struct writer *uses, struct err *e)
+{
+    struct err why = {0};
+    if (authority_close(s, grant, uses, &why))
+        return true;
+    if (why.code != ERR_GRANT)
+        return err_from(e, err_machine_code(why.code), why.user, why.detail);
+    writer_reset(uses);
     return true;
 }
 
@@ -101,18 +111,10 @@ static bool find_open_grant(struct db_tx *tx, void *ctx, struct err *e)
 static bool close_grant(struct job_context *c, struct ending *end, struct writer *uses,
                         struct err *e)
 {
-    struct open_grant g = {.context = c};
-    struct err why = {0};
-    TRY(db_read(c->service->db, find_open_grant, &g, e));
-    if (g.id.left != GRANT_ID)
+    TRY(db_read(c->service->db, find_open_grant, end, e));
+    if (end->grant.left == 0)
         return true;
-    end->grant = g.id;
-    if (!authority_close(c->service, g.id.at, uses, &why)) {
-        /* Core stopped between D10 and D11: the key process has never seen this grant. */
-        if (why.code != ERR_GRANT && why.code != ERR_GRANT_ENDED && why.code != ERR_GRANT_BROKEN)
-            return err_from(e, err_machine_code(why.code), why.user, why.detail);
-        writer_reset(uses);
-    }
+    TRY(job_close_grant(c->service, end->grant.at, uses, e));
     end->uses = writer_view(uses);
     return true;
 }

@@ -19,7 +19,8 @@ struct attempt {
     uint8_t grant[GRANT_ID];
     uint64_t intent;
     uint8_t seed[32];
-    int64_t time; /* seconds */
+    int64_t time;         /* seconds */
+    const char *outdated; /* why the open grant cannot be used; NULL: it can */
     uint8_t subject[SUBJECT_SIZE];
     bool stamps;
     struct reader uses; /* USE records, after D16 */
@@ -96,19 +97,34 @@ static size_t algorithms_of(const char *key_type, sign_algorithm ret[GRANT_ALGOR
     return n;
 }
 
+/* A grant stands for one decision and for one time. What was signed under it is of no use once the
+ * policy, its certificate or anything else of the subject is another; nor may it end while the
+ * worker runs. */
+static bool check_grant(struct attempt *t, struct reader encoding, struct err *e)
+{
+    struct record_GRANT grant;
+    uint64_t end = (uint64_t)(clock_wall_ms() + t->context->service->job_timeout_ms);
+    if (!record_GRANT_next(&encoding, &grant))
+        return err_set(e, ERR_DB_DAMAGED, "grant row");
+    if (!reader_equal(grant.subject, reader_over(t->subject, sizeof t->subject)))
+        t->outdated = "what was decided on has changed";
+    else if (grant.expires <= end)
+        t->outdated = "its time is over";
+    return true;
+}
+
 static bool reuse_grant(struct db_tx *tx, struct attempt *t, bool *ret_found, struct err *e)
 {
     struct db_rows row;
-    TRY(tx_one(tx, QUERY_grant_of_attempt,
-               DB_ARGS(DB_TEXT(t->context->request), DB_INT(row_int(&t->context->row, "attempt"))),
-               &row, e));
-    *ret_found = row.count == 1 && strcmp(row_text(&row, "state"), "open") == 0;
+    TRY(tx_one(tx, QUERY_grant_open_of_request, DB_ARGS(DB_TEXT(t->context->request)), &row, e));
+    *ret_found = row.count == 1;
     if (!*ret_found)
         return true;
     struct reader id = row_bytes(&row, "id"), seed = row_bytes(&row, "seed");
     t->intent = (uint64_t)row_int(&row, "intent");
     t->time = row_int(&row, "time");
-    t->number = (uint32_t)row_int(&t->context->row, "attempt");
+    t->number = (uint32_t)row_int(&row, "attempt");
+    TRY(check_grant(t, row_bytes(&row, "encoding"), e));
     return (reader_copy(&id, t->grant, sizeof t->grant) &&
             reader_copy(&seed, t->seed, sizeof t->seed)) ||
            err_set(e, ERR_DB_DAMAGED, "grant row");
@@ -124,7 +140,7 @@ static bool begin_attempt(struct db_tx *tx, void *ctx, struct err *e)
         return true;
     sign_algorithm algorithms[GRANT_ALGORITHMS];
     struct grant_made made;
-    t->number = (uint32_t)row_int(&c->row, "attempt") + 1;
+    t->number = t->number == 0 ? (uint32_t)row_int(&c->row, "attempt") + 1 : t->number + 1;
     t->time = clock_wall_ms() / 1000;
     struct grant_wish wish = {
         .kind = GRANT_ARTIFACT,
@@ -248,21 +264,10 @@ static bool verify(struct attempt *t, bool *ret_over, struct err *e)
 
 static bool find_use(struct reader uses, uint32_t slot, struct record_USE *ret)
 {
-    while (uses.left > 0)
-        if (record_USE_next(&uses, ret) && ret->slot == slot)
+    while (uses.left > 0 && record_USE_next(&uses, ret))
+        if (ret->slot == slot)
             return true;
-        else if (uses.left == 0)
-            break;
     return false;
-}
-
-static uint32_t count_uses(struct reader uses)
-{
-    struct record_USE use;
-    uint32_t n = 0;
-    while (uses.left > 0 && record_USE_next(&uses, &use))
-        n++;
-    return n;
 }
 
 /* Slot for slot: what the key signed stands in the output, by the right certificate, time-stamped
@@ -283,9 +288,9 @@ static bool compare_lists(struct attempt *t, struct err *e)
         if (!reader_equal(f.certificate, row_bytes(&t->context->row, "certificate_sha256")))
             return err_set(e, ERR_UNVERIFIED, "slot %u: another certificate", f.slot);
     }
-    if (next != t->slots || count_uses(t->uses) != t->slots)
+    if (next != t->slots || job_count_uses(t->uses) != t->slots)
         return err_set(e, ERR_UNVERIFIED, "%u slots planned, %u used, %u found", t->slots,
-                       count_uses(t->uses), next);
+                       job_count_uses(t->uses), next);
     return true;
 }
 
@@ -402,15 +407,38 @@ static bool close_and_verify(struct attempt *t, struct err *e)
     return compare_lists(t, &differs) ? finish(t, e) : refuse(c, &differs, e);
 }
 
-/* A grant that cannot be used any more (its time is over, it is closed): a new attempt takes a new
- * one, after the old one is closed. */
 static bool give_up_grant(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct attempt *t = ctx;
+    const char *request = t->context->request;
     struct reader grant = reader_over(t->grant, sizeof t->grant);
-    return tx_run(tx, QUERY_grant_set_state, DB_ARGS(DB_BYTES(grant), DB_TEXT("broken"), DB_NULL),
-                  e) &&
-           effects_drop(tx, grant, e);
+    TRY(queue_check(tx, &t->context->job, e));
+    TRY(tx_run(tx, QUERY_grant_set_state,
+               DB_ARGS(DB_BYTES(grant), DB_TEXT("closed"), DB_BYTES(t->uses)), e) &&
+        effects_drop(tx, grant, e));
+    struct event event = {.type = "SigningRequest.AttemptGivenUp",
+                          .kind = "SigningRequest",
+                          .object = request,
+                          .request = request};
+    event_add(&event, "reason", t->outdated);
+    event_add_bytes(&event, "grant", grant);
+    event_add(&event, "slotsUsedButNotReleased",
+              arena_format(tx_arena(tx), "%u", job_count_uses(t->uses)));
+    return event_append(tx, &event, NULL, e);
+}
+
+/* A new attempt takes a new grant, after the old one is closed. */
+static bool replace_grant(struct attempt *t, struct err *e)
+{
+    struct service *s = t->context->service;
+    CLEANUP(writer_done) struct writer uses = {0};
+    writer_init(&uses, 64 << 20);
+    TRY(job_close_grant(s, t->grant, &uses, e));
+    t->uses = writer_view(&uses);
+    TRY(db_write(s->db, CRASH_S01, give_up_grant, t, e));
+    t->uses = (struct reader){0};
+    t->outdated = NULL;
+    return db_write(s->db, CRASH_D10, begin_attempt, t, e);
 }
 
 /* The key process refused, for a reason that another attempt would meet again. */
@@ -425,13 +453,13 @@ static bool obtain_grant(struct attempt *t, bool *ret_over, struct err *e)
     struct job_context *c = t->context;
     struct err why = {0};
     TRY(db_write(c->service->db, CRASH_D10, begin_attempt, t, e));
+    if (t->outdated != NULL)
+        TRY(replace_grant(t, e));
     if (authority_grant(c->service, t->intent, &why))
         return true;
     *ret_over = is_answer(&why);
     if (*ret_over)
         return refuse(c, &why, e);
-    if (why.code == ERR_GRANT_EXPIRED)
-        TRY(db_write(c->service->db, CRASH_S01, give_up_grant, t, e));
     return err_from(e, err_machine_code(why.code), why.user, why.detail);
 }
 

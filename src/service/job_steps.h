@@ -22,6 +22,12 @@ MUST_CHECK bool job_sign(struct job_context *c, struct err *e);
 /* The endings: one transaction each, while the fencing token is ours. */
 MUST_CHECK bool job_refuse(struct job_context *c, const struct refusal_text *why, struct err *e);
 MUST_CHECK bool job_cancel(struct job_context *c, struct err *e);
+/* D16: nothing more is signed under the grant; uses gets what was, as USE records. A grant that the
+ * key process has never seen (core stopped between D10 and D11) is closed already. */
+MUST_CHECK bool job_close_grant(struct service *s, const uint8_t *grant, struct writer *uses,
+                                struct err *e);
+/* How many slots the USE records fill. */
+uint32_t job_count_uses(struct reader uses);
 /* For failures: counts it and queues the job again, or refuses when it was one too many. */
 MUST_CHECK bool job_retry(struct job_context *c, const struct err *why, struct err *e);
 

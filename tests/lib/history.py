@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the database and the key journal of a stopped service and proves the invariants of
 ARCHITECTURE.md over them: I1, I3 to I5 (no key use without a logged intent, no slot with two
-digests, one final state and at most one output for every accepted request)."""
+digests, one final state and at most one output for every accepted request; every grant is closed)."""
 import os
 import sqlite3
 import struct
@@ -69,7 +69,7 @@ class Journal:
     """Everything that all journal files of a key folder say, each record once."""
 
     def __init__(self, paths):
-        self.grants, self.uses, self.alarms, seen = {}, {}, 0, {}
+        self.grants, self.uses, self.alarms, self.open, seen = {}, {}, 0, set(), {}
         for path in paths:
             for number, kind, body in journal_entries(path):
                 if kind == CHECKPOINT:
@@ -83,6 +83,10 @@ class Journal:
         if kind in (GRANT, ONCE):
             index, identity, request, slots = grant_of(body)
             self.grants[identity] = (index, request, slots)
+            if kind == GRANT:
+                self.open.add(identity)
+        elif kind == CLOSE:
+            self.open.discard(Bytes(body).bytes())
         elif kind == USE:
             r = Bytes(body)
             identity, slot, algorithm, digest = r.bytes(), r.number(4), r.number(4), r.bytes()
@@ -115,6 +119,10 @@ def check(data, accepted, journals):
     for (identity, slot), _ in journal.uses.items():
         assert identity in journal.grants, "a key was used without a grant"
         assert slot < journal.grants[identity][2], "slot %d is above n" % slot
+    # Nothing more can be signed for a request that has ended, and the log says what was signed in vain.
+    left = [identity.hex() for identity in journal.open if journal.grants[identity][1] in rows]
+    assert not left, "grants of finished requests are open: %s" % left
+    assert db.execute("SELECT COUNT(*) FROM grants WHERE state = 'open'").fetchone()[0] == 0
     assert journal.alarms == 0, "the key process saw a second digest"
     completed = sum(1 for r in rows.values() if r["status"] == "Completed")
     return {"requests": len(rows), "completed": completed, "grants": len(journal.grants), "uses": len(journal.uses)}

@@ -45,9 +45,6 @@ UPDATE requests SET attempt = $2, subject = $3 WHERE id = $1 AND finished IS NUL
 UPDATE requests SET status = 'Completed', workflow_status = 'Completed', output = $2, output_size = $3, receipt = $4, finished = $5
 WHERE id = $1 AND finished IS NULL AND cancel_wanted = 0
 
--- name: request_set_receipt
-UPDATE requests SET receipt = $2 WHERE id = $1
-
 -- name: request_fail
 UPDATE requests SET status = 'Failed', workflow_status = $2, error_code = $3, error_user = $4, error_detail = $5,
   error_path = $6, error_line = $7, error_column = $8, finished = $9 WHERE id = $1 AND finished IS NULL
@@ -87,14 +84,11 @@ DELETE FROM idempotency WHERE created < $1
 INSERT INTO grants (id, request, kind, attempt, encoding, intent, seed, time, state, created)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)
 
--- name: grant_of_attempt
-SELECT id, encoding, intent, seed, time, state, uses FROM grants WHERE request = $1 AND attempt = $2
+-- name: grant_open_of_request
+SELECT id, attempt, encoding, intent, seed, time FROM grants WHERE request = $1 AND state = 'open' ORDER BY attempt DESC LIMIT 1
 
 -- name: grant_set_state
 UPDATE grants SET state = $2, uses = $3 WHERE id = $1
-
--- name: grants_open
-SELECT id, request, kind FROM grants WHERE state = 'open' AND kind = 3 LIMIT 100
 
 -- name: outbox_insert
 INSERT INTO outbox (id, kind, object, created) VALUES ($1, $2, $3, $4)
