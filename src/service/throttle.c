@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include <pthread.h>
 
-enum { SLOTS = 4096, MOST = 10, WINDOW_MS = 15 * 60 * 1000 };
+enum { SLOTS = 4096, WINDOW_MS = 15 * 60 * 1000 };
+
+static const unsigned most[2] = {10, 20}; /* of an account; from an address */
 
 /* A fixed table by hash: a collision makes two accounts share a count, never lose one. */
 static struct {
@@ -36,7 +38,7 @@ bool throttle_check(const char *account, const char *address, struct err *e)
     slots_of(account, address, at);
     (void)pthread_mutex_lock(&lock);
     for (size_t i = 0; i < 2; i++)
-        blocked = blocked || (table[at[i]].failures >= MOST * (i + 1) &&
+        blocked = blocked || (table[at[i]].failures >= most[i] &&
                               clock_boot_ms() - table[at[i]].since < WINDOW_MS);
     (void)pthread_mutex_unlock(&lock);
     return !blocked || err_set(e, ERR_LIMIT, "sign-in");

@@ -201,8 +201,7 @@ static bool decode_form(struct reading *r, struct err *e)
     const struct web_file *f = web_file(r->call, "");
     if (f == NULL || strncmp(f->content_type, type, strlen(type)) != 0)
         return true;
-    return web_decode_form(r->call, f->text, &r->fields, e) ||
-           err_user(e, ERR_FIELD, "The form is not well-formed.");
+    return web_decode_form(f->text, &r->fields, e);
 }
 
 static bool read_all(struct body_queue *q, struct reading *r, struct err *e)
@@ -232,16 +231,11 @@ bool body_read(struct body_queue *q, const struct route *r, struct web_call *c, 
 
 bool web_decode_path(struct reader path, struct writer *w)
 {
-    uint8_t b;
-    while (reader_u8(&path, &b)) {
-        struct reader digits;
-        if (b == '%' && (!reader_take(&path, 2, &digits) || !text_unhex(digits, &b, 1)))
-            return false;
-        if (b < 0x20 || b == 0x7f || b == '\\')
-            return false;
-        writer_u8(w, b);
-    }
+    TRY(text_unpercent(w, path, false));
     struct reader all = writer_view(w);
+    for (size_t i = 0; i < all.left; i++)
+        if (all.at[i] < 0x20 || all.at[i] == 0x7f || all.at[i] == '\\')
+            return false;
     return !w->failed && all.left > 0 && all.at[0] == '/' && text_is_utf8(all) &&
            reader_find(all, 0, "/../", 4) == SIZE_MAX && reader_find(all, 0, "//", 2) == SIZE_MAX;
 }

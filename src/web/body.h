@@ -24,6 +24,6 @@ uint64_t body_limit(const struct route *r, const struct service *s);
  * text (small bodies, forms). False: malformed, cut, too large; nothing is kept. */
 MUST_CHECK bool body_read(struct body_queue *q, const struct route *r, struct web_call *c,
                           struct err *e);
-/* %XX of a path; no NUL, no "..", UTF-8. */
+/* %XX of a path; no control character, no backslash, no "..", no empty segment, UTF-8. */
 MUST_CHECK bool web_decode_path(struct reader path, struct writer *w);
 #endif

@@ -2,16 +2,29 @@
 #include "web/call.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "service/requests.h"
 #include <string.h>
+
+static uint8_t fold(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
+}
+
+/* Without memory of its own: a field must not go missing because memory is short. */
+static bool is_named(const struct record_PAIR *pair, const char *name)
+{
+    struct reader want = reader_text(name);
+    bool same = pair->name.left == want.left;
+    for (size_t i = 0; same && i < want.left; i++)
+        same = fold(pair->name.at[i]) == fold(want.at[i]);
+    return same;
+}
 
 static const char *find_pair(struct web_call *c, struct reader list, const char *name)
 {
-    while (list.left > 0) {
-        struct record_PAIR pair;
-        if (!record_PAIR_next(&list, &pair))
-            break;
-        const char *text = pair.name.left == strlen(name) ? arena_text(c->arena, pair.name) : NULL;
-        if (text == NULL || !text_equal_ascii_fold(text, name))
+    struct record_PAIR pair;
+    while (list.left > 0 && record_PAIR_next(&list, &pair)) {
+        if (!is_named(&pair, name))
             continue;
         const char *value = arena_text(c->arena, pair.value);
         return value == NULL ? "" : value;
@@ -29,20 +42,6 @@ const char *web_field(struct web_call *c, const char *name)
     return find_pair(c, c->fields, name);
 }
 
-static bool percent_decode(struct writer *w, struct reader text)
-{
-    uint8_t b;
-    while (reader_u8(&text, &b)) {
-        struct reader digits;
-        if (b == '+')
-            b = ' ';
-        else if (b == '%' && (!reader_take(&text, 2, &digits) || !text_unhex(digits, &b, 1)))
-            return false;
-        writer_u8(w, b);
-    }
-    return !w->failed;
-}
-
 /* Cuts r at the first `c`; the rest without it stays in r. */
 static struct reader cut(struct reader *r, char c)
 {
@@ -54,34 +53,53 @@ static struct reader cut(struct reader *r, char c)
     return head;
 }
 
-bool web_decode_form(struct web_call *c, struct reader text, struct writer *pairs, struct err *e)
+static bool decode_part(struct reader text, struct writer *w, struct err *e)
+{
+    bool good = text_unpercent(w, text, true) && text_is_utf8(writer_view(w)) &&
+                reader_find(writer_view(w), 0, "", 1) == SIZE_MAX;
+    return good ? writer_ok(w, e)
+                : err_user(
+                      e, ERR_FIELD,
+                      "\"%.*s\" is not well-formed: a %% is followed by two hexadecimal digits, "
+                      "and what they stand for is UTF-8 text.",
+                      text.left > 60 ? 60 : (int)text.left, (const char *)text.at);
+}
+
+bool web_decode_form(struct reader text, struct writer *pairs, struct err *e)
 {
     while (text.left > 0) {
         struct reader value = cut(&text, '&');
         struct reader name = cut(&value, '=');
-        CLEANUP(writer_done) struct writer w = {0};
-        writer_init(&w, 1 << 20);
-        if (!percent_decode(&w, name))
-            return err_set(e, ERR_FIELD, "percent encoding");
-        struct reader decoded_name = arena_bytes(c->arena, writer_view(&w));
-        writer_reset(&w);
-        if (!percent_decode(&w, value) || !text_is_utf8(writer_view(&w)) ||
-            !text_is_utf8(decoded_name) || (w.len > 0 && memchr(w.data, 0, w.len) != NULL))
-            return err_set(e, ERR_FIELD, "percent encoding");
-        record_PAIR_write(pairs,
-                          &(struct record_PAIR){.name = decoded_name, .value = writer_view(&w)});
+        CLEANUP(writer_done) struct writer decoded_name = {0};
+        CLEANUP(writer_done) struct writer decoded_value = {0};
+        writer_init(&decoded_name, 1 << 20);
+        writer_init(&decoded_value, 1 << 20);
+        TRY(decode_part(name, &decoded_name, e) && decode_part(value, &decoded_value, e));
+        record_PAIR_write(pairs, &(struct record_PAIR){.name = writer_view(&decoded_name),
+                                                       .value = writer_view(&decoded_value)});
     }
     return writer_ok(pairs, e);
 }
 
 const char *web_query(struct web_call *c, const char *name)
 {
-    struct err ignored = {0};
-    CLEANUP(writer_done) struct writer w = {0};
-    writer_init(&w, 64 * 1024);
-    if (!web_decode_form(c, reader_text(c->query), &w, &ignored))
-        return "";
-    return find_pair(c, writer_view(&w), name);
+    return find_pair(c, c->query_fields, name);
+}
+
+bool web_query_flag(struct web_call *c, const char *name, bool *ret, struct err *e)
+{
+    struct reader list = c->query_fields;
+    struct record_PAIR pair;
+    bool flag = false;
+    while (list.left > 0 && record_PAIR_next(&list, &pair)) {
+        if (!is_named(&pair, name))
+            continue;
+        flag = reader_equal_text(pair.value, "true");
+        if (!flag && !reader_equal_text(pair.value, "false"))
+            return service_field_err(e, name, "It is either true or false.");
+    }
+    *ret = flag;
+    return true;
 }
 
 const char *web_cookie(struct web_call *c, const char *name)
@@ -291,4 +309,15 @@ void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name)
     web_add_header(c, "Cache-Control", "private, no-store");
     web_add_header(c, "Content-Security-Policy", "sandbox"); /* beside the one of all answers */
     disposition(c, name);
+}
+
+bool web_reply_artifact(struct web_call *c, const char *request, enum request_file which,
+                        struct err *e)
+{
+    int fd;
+    uint64_t size;
+    const char *name;
+    TRY(request_open_file(c->service, &c->actor, request, which, c->arena, &fd, &size, &name, e));
+    web_reply_file(c, fd, size, name);
+    return true;
 }

@@ -2,7 +2,7 @@
 #ifndef WEB_CALL_H
 #define WEB_CALL_H
 #include "base/json.h"
-#include "service/service.h"
+#include "service/requests.h"
 
 /* One HTTP request as core sees it, and the answer to it. Everything lives in the call's arena. */
 struct incoming_call; /* the way back to front: web/incoming.h */
@@ -26,6 +26,7 @@ struct web_call {
     struct arena *arena;
     struct incoming_call *incoming;
     const char *method, *path, *query; /* path percent-decoded, without the query */
+    struct reader query_fields;        /* PAIR records */
     struct reader headers;             /* PAIR records, names in lower case */
     const char *peer;
     bool tls;
@@ -40,16 +41,17 @@ struct web_call {
     const char *trace; /* web_trace; NULL until somebody asks */
 };
 
-/* First header or form field of this name, "" when there is none; NULL never. Field names are
- * compared without regard to case (wire-contract 0.3). */
+/* First header, form field or field of the query of this name, "" when there is none; NULL never.
+ * Names are compared without regard to case (wire-contract 0.3). */
 const char *web_header(struct web_call *c, const char *name);
 const char *web_field(struct web_call *c, const char *name);
 const char *web_query(struct web_call *c, const char *name);
+/* Of the query: false when it is not there. Whatever is neither true nor false is refused. */
+MUST_CHECK bool web_query_flag(struct web_call *c, const char *name, bool *ret, struct err *e);
 const char *web_cookie(struct web_call *c, const char *name);
 const struct web_file *web_file(struct web_call *c, const char *name);
-/* An urlencoded text as PAIR records. */
-MUST_CHECK bool web_decode_form(struct web_call *c, struct reader text, struct writer *pairs,
-                                struct err *e);
+/* An urlencoded text as PAIR records; the error quotes what is not well-formed. */
+MUST_CHECK bool web_decode_form(struct reader text, struct writer *pairs, struct err *e);
 /* Where in a list the caller is: `pageSize` (1 to 200, 50 without it) and `after`, the cursor of
  * the page before (0: from the start). The same for API and pages. */
 struct list_place {
@@ -72,9 +74,15 @@ void web_report(struct web_call *c, const struct err *e);
 void web_reply_err(struct web_call *c, const struct err *e);
 void web_reply_html(struct web_call *c, unsigned status, struct reader html);
 void web_reply_text(struct web_call *c, unsigned status, const char *type, struct reader text);
-/* The session cookie under either of its names (interfaces.md 7); "" without one. */
+/* Browsers take Secure cookies from https and from localhost only. There, a session cookie under
+ * the plain name is not ours: another host of the domain could have set it. */
+bool web_cookies_are_secure(struct web_call *c);
+/* The session cookie, "" without one. */
 const char *web_session_cookie(struct web_call *c);
 void web_redirect(struct web_call *c, const char *location); /* 303 */
 /* Takes the descriptor; the name becomes Content-Disposition (RFC 6266). */
 void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name);
+/* An artifact of the request with this id, when the actor may see it. */
+MUST_CHECK bool web_reply_artifact(struct web_call *c, const char *request, enum request_file which,
+                                   struct err *e);
 #endif

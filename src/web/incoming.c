@@ -107,7 +107,12 @@ static bool fill_call(struct incoming_call *k, struct web_call *c, struct err *e
     if (!web_decode_path(path, &w))
         return err_user(e, ERR_FIELD, "The path of the request is not well-formed.");
     c->path = arena_text(c->arena, writer_view(&w));
-    return c->path != NULL || arena_err(e);
+    if (c->path == NULL)
+        return arena_err(e);
+    writer_reset(&w);
+    TRY(web_decode_form(reader_text(c->query), &w, e));
+    c->query_fields = arena_bytes(c->arena, writer_view(&w));
+    return w.len == 0 || c->query_fields.at != NULL || arena_err(e);
 }
 
 static bool admit(struct incoming_call *k, const struct route *r, struct web_call *c, struct err *e)
@@ -129,17 +134,18 @@ static bool admit(struct incoming_call *k, const struct route *r, struct web_cal
 static void answer(struct incoming_call *k, struct web_call *c)
 {
     struct err e = {0};
-    bool other_methods = false;
+    const char *allowed = NULL;
     const struct route *r = NULL;
     if (fill_call(k, c, &e))
-        r = route_find(c, &other_methods);
+        r = route_find(c, &allowed);
     if (r != NULL && admit(k, r, c, &e)) {
         route_serve(r, c);
         return;
     }
-    if (e.code == ERR_NONE && other_methods)
+    if (e.code == ERR_NONE && allowed != NULL) {
         (void)err_set(&e, ERR_HTTP_METHOD, NULL);
-    else if (e.code == ERR_NONE)
+        web_add_header(c, "Allow", allowed);
+    } else if (e.code == ERR_NONE)
         (void)err_set(&e, ERR_NOT_FOUND, NULL);
     web_report(c, &e);
     page_error(c, &e);
@@ -196,21 +202,38 @@ static struct incoming_call *find(struct incoming *in, const struct link *l, uin
     return NULL;
 }
 
-static bool refuse_busy(struct link *l, uint64_t number, struct err *e)
+/* Without a call of its own: there is no room for one. */
+static bool refuse(struct link *l, uint64_t number, enum err_code why, struct err *e)
 {
-    static const char text[] = "{\"title\":\"The server is busy. Try again in a moment.\","
-                               "\"status\":503,\"code\":\"server.busy\",\"error\":\"busy\"}";
+    const char *sentence = err_default_text(why);
     CLEANUP(writer_done) struct writer headers = {0};
+    CLEANUP(writer_done) struct writer body = {0};
+    writer_init(&body, 2000);
+    struct json j = json_into(&body);
+    json_open_object(&j, NULL);
+    json_text(&j, "type", "https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4");
+    json_text(&j, "title", sentence);
+    json_i64(&j, "status", 503);
+    json_text(&j, "detail", sentence);
+    json_text(&j, "code", err_machine_code(why));
+    json_text(&j, "error", sentence);
+    json_open_object(&j, "errors");
+    json_open_array(&j, "");
+    json_text(&j, NULL, sentence);
+    json_end_array(&j);
+    json_end_object(&j);
+    json_end_object(&j);
     writer_init(&headers, 1000);
-    record_PAIR_write(&headers, &(struct record_PAIR){.name = reader_text("Content-Type"),
-                                                      .value = reader_text("application/json")});
+    record_PAIR_write(
+        &headers, &(struct record_PAIR){.name = reader_text("Content-Type"),
+                                        .value = reader_text("application/json; charset=utf-8")});
     record_PAIR_write(&headers, &(struct record_PAIR){.name = reader_text("Retry-After"),
                                                       .value = reader_text("5")});
     struct msg_CALL_REPLY m = {.call = number,
                                .status = 503,
                                .headers = writer_view(&headers),
-                               .body = reader_text(text),
-                               .length = strlen(text)};
+                               .body = writer_view(&body),
+                               .length = body.len};
     return channel_send_CALL_REPLY(&l->channel, &m, NULL, 0, e);
 }
 
@@ -218,13 +241,15 @@ static bool open_call(struct incoming *in, struct link *l, struct message *m, st
 {
     struct msg_CALL_OPEN open;
     TRY(message_as_CALL_OPEN(m, &open, e));
-    if (in->draining || in->waiting_count >= MOST_WAITING)
-        return refuse_busy(l, open.call, e);
+    if (in->draining)
+        return refuse(l, open.call, ERR_HTTP_STOPPING, e);
+    if (in->waiting_count >= MOST_WAITING)
+        return refuse(l, open.call, ERR_HTTP_OVERLOAD, e);
     if (find(in, l, open.call) != NULL)
         return err_set(e, ERR_IPC_MESSAGE, "call number twice");
     struct incoming_call *k = calloc(1, sizeof *k);
     if (k == NULL)
-        return refuse_busy(l, open.call, e);
+        return refuse(l, open.call, ERR_HTTP_OVERLOAD, e);
     *k = (struct incoming_call){
         .in = in, .link = l, .number = open.call, .next = in->calls, .open = *m};
     *m = (struct message){0}; /* transferred */

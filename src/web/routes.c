@@ -67,17 +67,19 @@ static bool path_matches(struct web_call *c, const char *pattern)
     return want.left == 0 && got.left == 0;
 }
 
-const struct route *route_find(struct web_call *c, bool *ret_allowed)
+const struct route *route_find(struct web_call *c, const char **ret_allowed)
 {
-    *ret_allowed = false;
+    bool get = false, post = false;
     const char *method = strcmp(c->method, "HEAD") == 0 ? "GET" : c->method;
     for (const struct route *r = routes; r->method != NULL; r++) {
         if (!path_matches(c, r->path))
             continue;
-        *ret_allowed = true;
         if (strcmp(r->method, method) == 0)
             return r;
+        get = get || strcmp(r->method, "GET") == 0;
+        post = post || strcmp(r->method, "POST") == 0;
     }
+    *ret_allowed = get && post ? "GET, HEAD, POST" : get ? "GET, HEAD" : post ? "POST" : NULL;
     return NULL;
 }
 
@@ -95,10 +97,15 @@ static bool take_bearer(struct web_call *c, struct err *e)
     return true;
 }
 
+bool web_cookies_are_secure(struct web_call *c)
+{
+    const char *host = web_header(c, "host");
+    return c->tls || strcmp(host, "localhost") == 0 || strncmp(host, "localhost:", 10) == 0;
+}
+
 const char *web_session_cookie(struct web_call *c)
 {
-    const char *value = web_cookie(c, "__Host-sid");
-    return value[0] != '\0' ? value : web_cookie(c, "sid");
+    return web_cookie(c, web_cookies_are_secure(c) ? "__Host-sid" : "sid");
 }
 
 static bool take_session(struct web_call *c, struct err *e)

@@ -26,8 +26,9 @@ struct route {
 };
 extern const struct route routes[]; /* ended by a row without method */
 
-/* The row for method and path; *ret_allowed: the path exists, with other methods. */
-const struct route *route_find(struct web_call *c, bool *ret_allowed);
+/* The row for method and path. Without one, *ret_allowed: what header Allow says when the path
+ * exists with other methods, else NULL. */
+const struct route *route_find(struct web_call *c, const char **ret_allowed);
 /* Credential, organisation, permission, guard: everything that can be judged before the body. */
 MUST_CHECK bool route_admit(const struct route *r, struct web_call *c, struct err *e);
 /* After the body: the form token of sessions, then the handler. Always leaves a reply. */

@@ -203,25 +203,14 @@ bool api_requests_list(struct web_call *c, struct err *e)
     return true;
 }
 
-static bool reply_artifact(struct web_call *c, enum request_file which, struct err *e)
-{
-    int fd;
-    uint64_t size;
-    const char *name;
-    TRY(request_open_file(c->service, &c->actor, c->captures[1], which, c->arena, &fd, &size, &name,
-                          e));
-    web_reply_file(c, fd, size, name);
-    return true;
-}
-
 bool api_signed_artifact(struct web_call *c, struct err *e)
 {
-    return reply_artifact(c, REQUEST_SIGNED, e);
+    return web_reply_artifact(c, c->captures[1], REQUEST_SIGNED, e);
 }
 
 bool api_unsigned_artifact(struct web_call *c, struct err *e)
 {
-    return reply_artifact(c, REQUEST_UNSIGNED, e);
+    return web_reply_artifact(c, c->captures[1], REQUEST_UNSIGNED, e);
 }
 
 bool api_receipt(struct web_call *c, struct err *e)

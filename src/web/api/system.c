@@ -44,8 +44,9 @@ bool api_schema(struct web_call *c, struct err *e)
 bool api_apply(struct web_call *c, struct err *e)
 {
     CLEANUP(writer_done) struct writer w = {0};
-    bool dry = strcmp(web_query(c, "dryRun"), "true") == 0;
+    bool dry;
     writer_init(&w, 16 << 20);
+    TRY(web_query_flag(c, "dryRun", &dry, e));
     TRY(apply_document(c->service, &c->actor, web_body(c), dry, &w, e));
     web_reply_json(c, 200, writer_view(&w));
     return true;

@@ -30,13 +30,10 @@ bool page_sign_in(struct web_call *c, struct err *e)
     return reply_sign_in(c, 200, "", e);
 }
 
-/* interfaces.md 7: browsers take Secure cookies from https and from localhost only. */
 static void set_cookie(struct web_call *c, const char *value, const char *age)
 {
-    const char *host = web_header(c, "host");
-    bool local = strcmp(host, "localhost") == 0 || strncmp(host, "localhost:", 10) == 0;
     const char *cookie =
-        c->tls || local
+        web_cookies_are_secure(c)
             ? arena_format(c->arena,
                            "__Host-sid=%s; Secure; HttpOnly; SameSite=Lax; "
                            "Path=/%s",

@@ -64,7 +64,7 @@ static const char *title_of(int status)
  */
 static void add_way_back(struct sheet *s, const struct web_call *c)
 {
-    bool ignored;
+    const char *ignored;
     struct web_call page = *c;
     page.method = "GET";
     bool form =

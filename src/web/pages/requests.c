@@ -98,25 +98,14 @@ bool page_request_status(struct web_call *c, struct err *e)
     return true;
 }
 
-static bool reply_artifact(struct web_call *c, enum request_file which, struct err *e)
-{
-    int fd;
-    uint64_t size;
-    const char *name;
-    TRY(request_open_file(c->service, &c->actor, c->captures[0], which, c->arena, &fd, &size, &name,
-                          e));
-    web_reply_file(c, fd, size, name);
-    return true;
-}
-
 bool page_request_signed(struct web_call *c, struct err *e)
 {
-    return reply_artifact(c, REQUEST_SIGNED, e);
+    return web_reply_artifact(c, c->captures[0], REQUEST_SIGNED, e);
 }
 
 bool page_request_unsigned(struct web_call *c, struct err *e)
 {
-    return reply_artifact(c, REQUEST_UNSIGNED, e);
+    return web_reply_artifact(c, c->captures[0], REQUEST_UNSIGNED, e);
 }
 
 bool page_request_receipt(struct web_call *c, struct err *e)
