@@ -6,6 +6,7 @@
 #include "crypto/digest.h"
 #include "service/events.h"
 #include "service/password.h"
+#include "service/refusals.h"
 #include "service/throttle.h"
 #include <string.h>
 
@@ -78,7 +79,7 @@ static bool find_token(struct db_tx *tx, void *ctx, struct err *e)
         return err_set(e, ERR_UNAUTHENTICATED, "token expired");
     l->last_used = row_int(&row, "last_used");
     l->actor->token_name = arena_text(l->arena, reader_text(row_text(&row, "token_name")));
-    return copy_actor(&row, l->arena, l->actor, e);
+    return l->actor->token_name == NULL ? arena_err(e) : copy_actor(&row, l->arena, l->actor, e);
 }
 
 static bool touch_token(struct db_tx *tx, void *ctx, struct err *e)
@@ -117,7 +118,7 @@ static bool find_session(struct db_tx *tx, void *ctx, struct err *e)
     l->last_used = row_int(&row, "last_seen");
     l->created = row_int(&row, "created");
     l->actor->csrf = arena_text(l->arena, reader_text(row_text(&row, "csrf")));
-    return copy_actor(&row, l->arena, l->actor, e);
+    return l->actor->csrf == NULL ? arena_err(e) : copy_actor(&row, l->arena, l->actor, e);
 }
 
 static bool touch_session(struct db_tx *tx, void *ctx, struct err *e)
@@ -146,7 +147,8 @@ bool authenticate_session(struct service *s, struct reader cookie, struct arena 
 struct sign_in {
     const char *organization, *email, *address;
     struct arena *arena;
-    char *user, *password;
+    char *account;         /* id, whether or not one can sign in with it */
+    char *user, *password; /* NULL: one cannot */
     struct digest_value hash;
     char csrf[TOKEN_TEXT];
 };
@@ -158,12 +160,16 @@ static bool find_account(struct db_tx *tx, void *ctx, struct err *e)
     TRY(tx_one(tx, QUERY_user_by_email,
                DB_ARGS(DB_TEXT(in->organization), DB_TEXT(service_fold(in->arena, in->email))),
                &row, e));
-    if (row.count == 0 || row_null(&row, "password") ||
-        strcmp(row_text(&row, "status"), "Active") != 0)
+    if (row.count == 0)
         return true;
-    in->user = arena_text(in->arena, reader_text(row_text(&row, "id")));
+    in->account = arena_text(in->arena, reader_text(row_text(&row, "id")));
+    if (in->account == NULL)
+        return arena_err(e);
+    if (row_null(&row, "password") || strcmp(row_text(&row, "status"), "Active") != 0)
+        return true;
+    in->user = in->account;
     in->password = arena_text(in->arena, reader_text(row_text(&row, "password")));
-    return in->user != NULL && in->password != NULL ? true : arena_err(e);
+    return in->password != NULL || arena_err(e);
 }
 
 static bool add_session(struct db_tx *tx, void *ctx, struct err *e)
@@ -179,6 +185,16 @@ static bool add_session(struct db_tx *tx, void *ctx, struct err *e)
     return event_append(tx, &event, NULL, e);
 }
 
+/* What was typed as the address of an unknown account is not kept: it may be a password. */
+static void note_failure(struct service *s, const struct sign_in *in, const char *reason)
+{
+    refusal_note(s, &(struct refusal){.type = "User.SignInFailed",
+                                      .organization = in->organization,
+                                      .user = in->account,
+                                      .address = in->address,
+                                      .reason = reason});
+}
+
 bool session_sign_in(struct service *s, const char *organization, const char *email,
                      struct reader password, const char *address, char ret[TOKEN_TEXT],
                      struct err *e)
@@ -188,10 +204,14 @@ bool session_sign_in(struct service *s, const char *organization, const char *em
         return arena_err(e);
     struct sign_in in = {
         .organization = organization, .email = email, .address = address, .arena = a};
-    TRY(throttle_check(email, address, e));
     TRY(db_read(s->db, find_account, &in, e));
+    if (!throttle_check(email, address, e)) {
+        note_failure(s, &in, "too many tries");
+        return false;
+    }
     if (!password_matches(in.password, password)) {
         throttle_failure(email, address);
+        note_failure(s, &in, "wrong e-mail address or password");
         return err_user(e, ERR_UNAUTHENTICATED, "The e-mail address or the password is wrong.");
     }
     throttle_success(email, address);
@@ -230,18 +250,31 @@ struct code_use {
     const char *password; /* hashed */
 };
 
+static bool find_code(struct db_tx *tx, const struct code_use *use, struct db_rows *ret,
+                      struct err *e)
+{
+    TRY(tx_one(tx, QUERY_setup_code_by_hash, DB_ARGS(DB_BYTES(digest_view(&use->hash))), ret, e));
+    if (ret->count == 1 && row_int(ret, "expires") > clock_wall_ms() &&
+        strcmp(row_text(ret, "status"), "Inactive") != 0)
+        return true;
+    return err_user(
+        e, ERR_NOT_FOUND,
+        "This set-up link does not work: it has been used, a newer one has replaced it, "
+        "or its time is over. A User Administrator or Global Administrator can issue a "
+        "new one.");
+}
+
+static bool look_for_code(struct db_tx *tx, void *ctx, struct err *e)
+{
+    struct db_rows row;
+    return find_code(tx, ctx, &row, e);
+}
+
 static bool use_code(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct code_use *use = ctx;
     struct db_rows row;
-    struct db_value hash = DB_BYTES(digest_view(&use->hash));
-    TRY(tx_one(tx, QUERY_setup_code_by_hash, DB_ARGS(hash), &row, e));
-    if (row.count == 0 || row_int(&row, "expires") <= clock_wall_ms() ||
-        strcmp(row_text(&row, "status"), "Inactive") == 0)
-        return err_user(e, ERR_NOT_FOUND,
-                        "This set-up link does not work: it has been used, a newer one has "
-                        "replaced it, or its time is over. A User Administrator or Global "
-                        "Administrator can issue a new one.");
+    TRY(find_code(tx, use, &row, e));
     const char *user = row_text(&row, "owner");
     struct actor by = {.user = user, .organization = row_text(&row, "organization")};
     TRY(tx_run(tx, QUERY_setup_codes_delete_of_user, DB_ARGS(DB_TEXT(user)), e));
@@ -256,6 +289,8 @@ bool setup_code_use(struct service *s, struct reader code, struct reader passwor
     struct code_use use;
     char hashed[PASSWORD_TEXT];
     TRY(digest_of(HASH_SHA256, code, &use.hash, e));
+    /* First: hashing a password costs, and whoever has no code shall not make us pay. */
+    TRY(db_read(s->db, look_for_code, &use, e));
     TRY(password_hash(password, hashed, e));
     use.password = hashed;
     return db_write(s->db, CRASH_S01, use_code, &use, e);

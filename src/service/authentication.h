@@ -21,7 +21,8 @@ MUST_CHECK bool authenticate_session(struct service *s, struct reader cookie, st
                                      struct actor *ret, struct err *e);
 
 /* Sign-in by e-mail and password. The same answer and about the same time for an unknown address
- * and a wrong password; ERR_LIMIT after too many tries. *ret is the new cookie value. */
+ * and a wrong password; ERR_LIMIT after too many tries. Audited either way (failures as
+ * service/refusals.h says). *ret is the new cookie value. */
 MUST_CHECK bool session_sign_in(struct service *s, const char *organization, const char *email,
                                 struct reader password, const char *address, char ret[TOKEN_TEXT],
                                 struct err *e);

@@ -7,6 +7,7 @@
 #include "service/authority.h"
 #include "service/events.h"
 #include "service/job_steps.h"
+#include "service/refusals.h"
 #include "store/audit.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -74,7 +75,9 @@ static bool work_on(struct job_context *c, struct err *e)
         return job_cancel(c, e);
     if (strcmp(c->job.kind, "inspect") == 0)
         return job_inspect(c, e);
-    return job_sign(c, e);
+    if (strcmp(c->job.kind, "sign") == 0)
+        return job_sign(c, e);
+    return err_set(e, ERR_DB_DAMAGED, "a job of kind %s", c->job.kind);
 }
 
 static void work(struct jobs *j, struct job_context *c)
@@ -248,22 +251,40 @@ static bool blob_is_referenced(void *ctx, const uint8_t sha256[32], bool *ret, s
     return true;
 }
 
+static bool delete_old(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct service *s = ctx;
+    int64_t now = clock_wall_ms();
+    return tx_run(tx, QUERY_sessions_delete_old,
+                  DB_ARGS(DB_INT(now - s->session_idle_ms), DB_INT(now - s->session_max_ms)), e) &&
+           tx_run(tx, QUERY_setup_codes_delete_old, DB_ARGS(DB_INT(now)), e);
+}
+
+static void tidy(struct service *s)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct err old = {0}, blobs = {0};
+    if (!db_write(s->db, CRASH_S01, delete_old, s, &old))
+        s->report(s->report_ctx, "sessions that are over", &old);
+    if (!blobs_collect(s->blobs, DAY_MS, blob_is_referenced, s, &blobs))
+        s->report(s->report_ctx, "blob collector", &blobs);
+}
+
 static void *clock_thread(void *ctx)
 {
-    enum { DAY_MS = 24 * 3600 * 1000, COLLECT_EVERY = 3600 };
+    enum { TIDY_EVERY = 3600 };
     struct jobs *j = ctx;
+    struct service *s = j->service;
     for (unsigned long second = 0; pause_ms(j, 1000); second++) {
         struct err e = {0};
         bool any = false;
-        if (!db_write(j->service->db, CRASH_S01, cancel_late, &any, &e))
-            j->service->report(j->service->report_ctx, "deadlines", &e);
+        if (!db_write(s->db, CRASH_S01, cancel_late, &any, &e))
+            s->report(s->report_ctx, "deadlines", &e);
         if (any)
             jobs_wake(j);
-        if (second % COLLECT_EVERY != COLLECT_EVERY - 1)
-            continue;
-        e = (struct err){0};
-        if (!blobs_collect(j->service->blobs, DAY_MS, blob_is_referenced, j->service, &e))
-            j->service->report(j->service->report_ctx, "blob collector", &e);
+        refusals_write(s);
+        if (second % TIDY_EVERY == TIDY_EVERY - 1)
+            tidy(s);
     }
     return NULL;
 }

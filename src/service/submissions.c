@@ -5,6 +5,7 @@
 #include "crypto/digest.h"
 #include "service/certificates.h"
 #include "service/events.h"
+#include "service/refusals.h"
 #include "service/requests.h"
 #include "store/queue.h"
 #include <string.h>
@@ -343,9 +344,8 @@ static bool check_texts(const struct submission *in, struct err *e)
     return true;
 }
 
-static bool submit_version(struct service *s, const struct actor *actor,
-                           const struct submission *in, int64_t version, struct arena *a,
-                           struct submitted *ret, struct err *e)
+static bool try_submit(struct service *s, const struct actor *actor, const struct submission *in,
+                       int64_t version, struct arena *a, struct submitted *ret, struct err *e)
 {
     enum { TIMES = 3 };
     struct checked c = {.service = s, .actor = actor, .in = in, .arena = a};
@@ -367,6 +367,26 @@ static bool submit_version(struct service *s, const struct actor *actor,
     if (!c.result.replayed)
         s->wake(s->wake_ctx);
     return true;
+}
+
+/* version 0: the configuration's current one. A refusal is an event of its own. */
+static bool submit_version(struct service *s, const struct actor *actor,
+                           const struct submission *in, int64_t version, struct arena *a,
+                           struct submitted *ret, struct err *e)
+{
+    if (try_submit(s, actor, in, version, a, ret, e))
+        return true;
+    if (err_http_status(e->code) < 500)
+        refusal_note(s,
+                     &(struct refusal){.type = "SigningRequest.Refused",
+                                       .organization = actor->organization,
+                                       .by = actor,
+                                       .address = actor->address,
+                                       .reason = err_machine_code(e->code),
+                                       .sentence = e->user,
+                                       .project = in->project,
+                                       .policy = given(in->policy) ? in->policy : in->policy_id});
+    return false;
 }
 
 bool request_submit(struct service *s, const struct actor *actor, const struct submission *in,

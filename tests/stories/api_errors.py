@@ -69,7 +69,7 @@ class Refusals(Story):
         return self.s.call("POST", self.s.api("SigningRequests" + path), urllib.parse.urlencode(fields).encode(), dict(FORM, **(headers or {})), token)
 
     def count(self):
-        return self.sql("SELECT COUNT(*), (SELECT COUNT(*) FROM audit_events WHERE request IS NOT NULL) FROM requests")
+        return self.sql("SELECT COUNT(*), (SELECT COUNT(*) FROM audit_events WHERE request <> '') FROM requests")
 
     # --- submit -----------------------------------------------------------------------------------
 
@@ -224,6 +224,41 @@ class Refusals(Story):
         for bad in ("x", "00-" + "z" * 32 + "-b7ad6b7169203331-01", "00-" + "0" * 60):
             _, _, body = self.s.call("GET", self.s.api("SigningRequests/" + UNKNOWN), headers={"traceparent": bad})
             self.assertRegex(json.loads(body)["traceId"], "^%s$" % TRACE)
+
+    def test_refused_submissions_are_events(self):
+        """The first of a kind at once; the others within a minute wait, so that nobody fills the log."""
+        def events():
+            return [bytes(row[0]) for row in self.sql("SELECT leaf FROM audit_events WHERE kind = 'SigningRequest.Refused' AND actor LIKE 'ci:%' ORDER BY position")]
+        refused = {"ProjectSlug": "acme-app", "SigningPolicySlug": "test-signing"}
+        before = len(events())
+        for _ in range(5):
+            body, kind = self.s.form(refused, "a.zip", small_zip())
+            status, _, answer = self.s.call("POST", self.s.api("SigningRequests"), body, {"Content-Type": kind}, self.stranger)
+            self.assertEqual(status, 403, answer)
+        new = [leaf for leaf in events()[before:] if b"auth.forbidden" in leaf]
+        self.assertEqual(len(new), 1)
+        for word in (b'"actorName":"stranger"', b'"project":"acme-app"', b'"signingPolicy":"test-signing"', b'"address":"127.0.0.1"'):
+            self.assertIn(word, new[0])
+
+    def test_a_dry_run_is_taken_at_its_word(self):
+        document = json.dumps({"apiVersion": "chancery/v1", "projects": [{"slug": "never", "name": "Never"}]}).encode()
+        for query in ("dryRun=True", "dryRun=1", "dryRun", "dryRun=", "dryRun=true&dryRun=no", "dryRun=true&x=%zz", "dryRun=true&x=%ff"):
+            with self.subTest(query=query):
+                answer = self.s.call("POST", self.s.api("Configuration/Apply?" + query), document, {"Content-Type": "application/json"}, self.s.admin)
+                self.refused(answer, 400, "%zz" if "zz" in query else "", None if "x=" in query else "dryRun")
+        status, _, body = self.s.call("POST", self.s.api("Configuration/Apply?DryRun=true"), document, {"Content-Type": "application/json"}, self.s.admin)
+        self.assertEqual(status, 200, body)
+        self.assertEqual(self.sql("SELECT COUNT(*) FROM projects WHERE slug = 'never'"), [(0,)])
+        twice = {"slug": "twice", "purpose": "Test", "key": "ec-p256", "subject": {"CN": "x"}}
+        document = json.dumps({"apiVersion": "chancery/v1", "certificates": [twice, dict(twice, slug="Twice")]}).encode()
+        self.refused(self.s.call("POST", self.s.api("Configuration/Apply"), document, {"Content-Type": "application/json"}, self.s.admin), 400, "certificates[1].slug")
+
+    def test_another_method_is_told_which_there_are(self):
+        for method, path, allowed in (("PUT", "SigningRequests", "GET, HEAD, POST"), ("DELETE", "SigningRequests/" + UNKNOWN, "GET, HEAD"),
+                                      ("GET", "Configuration/Apply", "POST")):
+            answer = self.s.call(method, self.s.api(path), b"" if method == "PUT" else None)
+            self.refused(answer, 405, "not used here")
+            self.assertEqual(answer[1]["Allow"], allowed)
 
     def test_problem_json_only_when_it_is_asked_for(self):
         path = self.s.api("SigningRequests/" + UNKNOWN)

@@ -5,6 +5,7 @@ must not work: wrong passwords, forms of other sites, other people's objects, HT
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import unittest
@@ -66,6 +67,27 @@ class Pages(unittest.TestCase):
             self.assertIn(status, (401, 403))
             pages.append(re.sub(r'value="[^"]*"', "", page))
         self.assertEqual(pages[0], pages[1])
+
+    def test_failed_sign_ins_are_events(self):
+        """At once the first of an account and address, later the number of the others; never what was
+        typed as the address of nobody."""
+        def events():
+            db = sqlite3.connect("file:%s/db/chancery.db?mode=ro" % self.s.data, uri=True)
+            rows = db.execute("SELECT leaf, object FROM audit_events WHERE kind = 'User.SignInFailed' ORDER BY position").fetchall()
+            db.close()
+            return [(bytes(leaf), what) for leaf, what in rows]
+        for mail in ("ana@example.org", "my-secret-password"):
+            for _ in range(3):
+                self.assertEqual(Person(self.s.url).post("/signin", {"email": mail, "password": "not the right one"})[0], 403)
+        found = events()
+        self.assertEqual(sorted(what.split(":")[0] for _, what in found), ["Organization", "User"])
+        for leaf, _ in found:
+            self.assertIn(b'"address":"127.0.0.1","reason":"wrong e-mail address or password"', leaf)
+            self.assertNotIn(b"secret", leaf)
+            self.assertNotIn(b"right one", leaf)
+        page = self.ana.go("GET", "/audit")[2]
+        self.assertIn("User.SignInFailed", page)
+        self.assertIn("wrong e-mail address or password", page)
 
     def test_the_set_up_link_works_once(self):
         status, _, _ = Person(self.s.url).post("/setup", {"code": self.code, "password": PASSWORD, "again": PASSWORD})

@@ -73,6 +73,9 @@ INSERT INTO setup_codes (hash, owner, expires) VALUES ($1, $2, $3)
 -- name: setup_code_by_hash
 SELECT c.owner, c.expires, u.organization, u.status FROM setup_codes c JOIN users u ON u.id = c.owner WHERE c.hash = $1
 
+-- name: setup_codes_delete_old
+DELETE FROM setup_codes WHERE expires < $1
+
 -- name: setup_codes_delete_of_user
 DELETE FROM setup_codes WHERE owner = $1
 
