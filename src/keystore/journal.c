@@ -304,11 +304,18 @@ bool journal_add(struct journal *j, uint64_t wall, uint8_t kind, struct reader b
                  enum crashpoint step, struct record_ENTRY *ret, struct err *e)
 {
     *ret = (struct record_ENTRY){.number = j->next, .wall = wall, .kind = kind, .body = body};
+    j->last = j->group.len;
     record_ENTRY_write(&j->group, ret);
     TRY(writer_ok(&j->group, e));
     j->next++;
     j->steps |= UINT64_C(1) << step;
     return true;
+}
+
+void journal_take_back(struct journal *j)
+{
+    j->group.len = j->last;
+    j->next--;
 }
 
 /* One sync stands for the durable steps of all waiting requests. */

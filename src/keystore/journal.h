@@ -21,6 +21,7 @@ struct journal {
     uint64_t size;       /* bytes of the file, all of them synced */
     uint64_t steps;      /* crashpoints of the waiting group, a bit each */
     struct writer group; /* ENTRYs that wait for journal_commit */
+    size_t last;         /* where the last of them begins */
     uint8_t chain[JOURNAL_CHAIN];
     bool tail_dropped; /* the replay met a cut tail */
     uint64_t file;     /* number in the file's name */
@@ -42,6 +43,8 @@ MUST_CHECK bool journal_rotate(struct journal *j, uint64_t wall, struct reader c
  * journal_commit. *ret borrows the group until the next add. */
 MUST_CHECK bool journal_add(struct journal *j, uint64_t wall, uint8_t kind, struct reader body,
                             enum crashpoint step, struct record_ENTRY *ret, struct err *e);
+/* Takes the entry that was added last back out of the group: what it says did not happen. */
+void journal_take_back(struct journal *j);
 /* One write, one sync; nothing to do is fine. False: the entries of the group may or may not be
  * on the disk; the process must answer nobody and end, the next start finds out. */
 MUST_CHECK bool journal_commit(struct journal *j, struct err *e);

@@ -7,7 +7,9 @@
 
 enum { CHECKPOINT_MAX = 96 << 20, JOURNAL_FILE = 32 << 20, BODY_MAX = MESSAGE_MAX };
 
-/* Journals an entry and lets the state follow, by the same code that replays it. */
+/* Journals an entry and lets the state follow, by the same code that replays it. What the state
+ * does not take (memory is out) must not be read back at the next start either: it would not fit to
+ * what comes after it. */
 static bool put(struct keystore *k, struct instant now, enum entry_kind kind,
                 const struct writer *body, enum crashpoint step, struct err *e)
 {
@@ -15,7 +17,10 @@ static bool put(struct keystore *k, struct instant now, enum entry_kind kind,
     TRY(writer_ok(body, e));
     TRY(journal_add(&k->journal, (uint64_t)now.wall, (uint8_t)kind, writer_view(body), step, &entry,
                     e));
-    return state_apply(&k->state, &entry, e);
+    if (state_apply(&k->state, &entry, e))
+        return true;
+    journal_take_back(&k->journal);
+    return false;
 }
 
 #define PUT(k, now, kind, type, step, e, ...)                                                      \

@@ -32,8 +32,8 @@ struct exits {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct {
-        uint64_t job; /* 0: free */
-        bool ended;
+        uint64_t job;         /* 0: free */
+        bool ended, given_up; /* given_up: nobody waits for its end any more */
         uint32_t status;
     } rows[WORKERS_MOST];
 };
@@ -76,7 +76,7 @@ static bool spawn(void *ctx, uint64_t job, int fd, struct err *e)
         if (x->rows[i].job != 0)
             continue;
         x->rows[i].job = job;
-        x->rows[i].ended = false;
+        x->rows[i].ended = x->rows[i].given_up = false;
         room = true;
     }
     (void)pthread_mutex_unlock(&x->lock);
@@ -108,6 +108,9 @@ static bool await_exit(void *ctx, uint64_t job, int64_t ms, uint32_t *ret_status
             break;
         late = !ended && pthread_cond_timedwait(&x->changed, &x->lock, &until) != 0;
     }
+    for (size_t i = 0; i < WORKERS_MOST && !ended; i++)
+        if (x->rows[i].job == job)
+            x->rows[i].given_up = true;
     (void)pthread_mutex_unlock(&x->lock);
     return ended;
 }
@@ -121,6 +124,8 @@ static void worker_ended(struct core *c, uint64_t job, uint32_t status)
             continue;
         x->rows[i].ended = true;
         x->rows[i].status = status;
+        if (x->rows[i].given_up)
+            x->rows[i].job = 0;
     }
     (void)pthread_cond_broadcast(&x->changed);
     (void)pthread_mutex_unlock(&x->lock);

@@ -172,15 +172,19 @@ static bool store_and_send_stamp(struct answers *a, struct question *q, size_t s
     return channel_send_STAMP(a->worker, &m, NULL, 0, e);
 }
 
-/* One question about a slot is under way at a time, so its cell needs no lock. */
+/* An honest worker has one question about a slot under way at a time. */
 static bool answer_stamp(struct answers *a, struct question *q, struct err *e)
 {
+    (void)pthread_mutex_lock(&a->lock);
     size_t server = a->next_server[q->slot];
+    (void)pthread_mutex_unlock(&a->lock);
     CLEANUP(writer_done) struct writer answer = {0};
     writer_init(&answer, MESSAGE_MAX);
     if (server < a->run->service->tsa_count)
         TRY(find_stamp(a, q, &server, &answer, e));
+    (void)pthread_mutex_lock(&a->lock);
     a->next_server[q->slot] = server + 1;
+    (void)pthread_mutex_unlock(&a->lock);
     return store_and_send_stamp(a, q, server, writer_view(&answer), e);
 }
 

@@ -121,7 +121,9 @@ static bool run(struct apply *a, struct writer *out, struct err *e)
     bool dry_end =
         a->dry_run && outcome.code == ERR_WRONG_STATE && strcmp(outcome.detail, "dry run") == 0;
     if (!written && !dry_end) {
-        discard_made(a);
+        /* Rows that may be there after all must find their keys. */
+        if (outcome.code != ERR_DB_UNKNOWN)
+            discard_made(a);
         *e = outcome;
         return false;
     }

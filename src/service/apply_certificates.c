@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/text.h"
 #include "crypto/digest.h"
 #include "service/apply_parts.h"
 #include <string.h>
@@ -86,6 +87,9 @@ bool apply_certificates_find(struct apply *a, struct err *e)
         struct db_rows row;
         struct place at = place_item(a, top, "certificates", i);
         TRY(read_item(a, json_array_get(list, i), at, &c, e));
+        for (size_t k = 0; k < a->made_count; k++)
+            if (text_equal_ascii_fold(a->made[k].slug, c.slug))
+                return apply_err(e, at, "slug", "stands in the list twice.");
         TRY(find_row(a, c.slug, &row, e));
         if (row.count == 1)
             continue;

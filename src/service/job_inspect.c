@@ -5,6 +5,8 @@
 #include "service/job_steps.h"
 #include <string.h>
 
+enum { PLAN_MAX = 256 << 20 };
+
 struct planned {
     struct job_context *context;
     struct blob plan;
@@ -62,11 +64,37 @@ static bool run_worker(struct job_context *c, struct worker_run *run, struct blo
     return worker_run(run, e);
 }
 
+/* What a grant will be wide is counted here, not taken from the worker's word: a plan says for
+ * every file how many slots it fills, one after the other. */
+static bool check_plan(struct job_context *c, const struct worker_run *run, struct reader plan,
+                       struct err *e)
+{
+    struct record_PLAN_ITEM item;
+    uint64_t items = 0, slots = 0;
+    for (; plan.left > 0; items++) {
+        if (!record_PLAN_ITEM_next(&plan, &item))
+            return err_set(e, ERR_ATTEMPT, "the plan of %s is not well-formed", c->request);
+        if (item.slots > 0 && item.slot != slots)
+            return err_set(e, ERR_ATTEMPT, "slot %u of the plan stands at %llu", item.slot,
+                           (unsigned long long)slots);
+        slots += item.slots;
+    }
+    return (items == run->items && slots == run->found_slots) ||
+           err_set(e, ERR_ATTEMPT, "a plan of %llu files and %llu slots; said were %u and %u",
+                   (unsigned long long)items, (unsigned long long)slots, run->items,
+                   run->found_slots);
+}
+
 static bool keep_plan(struct job_context *c, struct worker_run *run, struct blob_writer *plan,
                       struct err *e)
 {
     struct planned p = {.context = c, .run = run, .scan = scan_verdict(c)};
+    struct reader bytes;
+    CLEANUP(file_close) int fd = -1;
+    uint64_t size;
     TRY(blob_finish(plan, &p.plan, e));
+    TRY(blob_open(c->service->blobs, p.plan.sha256, &fd, &size, e));
+    TRY(file_read_fd(fd, PLAN_MAX, c->arena, &bytes, e) && check_plan(c, run, bytes, e));
     if (!reader_equal(run->sha256, row_bytes(&c->row, "artifact")))
         return err_set(e, ERR_BLOB_DAMAGED, "the worker read other bytes than were uploaded");
     return db_write(c->service->db, CRASH_D06, store_plan, &p, e);
@@ -74,7 +102,6 @@ static bool keep_plan(struct job_context *c, struct worker_run *run, struct blob
 
 bool job_inspect(struct job_context *c, struct err *e)
 {
-    enum { PLAN_MAX = 256 << 20 };
     static const struct blob_steps steps = {CRASH_D05, CRASH_D05};
     static const uint8_t no_seed[32];
     struct blob_writer *plan;

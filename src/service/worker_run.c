@@ -20,8 +20,7 @@ static bool canceled(struct db_tx *tx, void *ctx, struct err *e)
     return true;
 }
 
-static bool send_job(struct worker_run *run, struct channel *worker, uint64_t job, int scratch,
-                     struct err *e)
+static bool send_job(struct worker_run *run, struct channel *worker, int scratch, struct err *e)
 {
     struct service *s = run->service;
     int fds[6] = {run->input, scratch, run->plan, run->configuration};
@@ -44,7 +43,7 @@ static bool send_job(struct worker_run *run, struct channel *worker, uint64_t jo
                                                           .value = reader_text(hex)});
         fds[fd_count++] = roots;
     }
-    struct msg_JOB m = {.job = job,
+    struct msg_JOB m = {.job = run->job,
                         .kind = (uint8_t)run->kind,
                         .name = reader_text(run->name),
                         .parameters = run->parameters,
@@ -73,27 +72,41 @@ static bool send_effects(struct worker_run *run, struct channel *worker, struct 
     return true;
 }
 
+static bool check_number(const struct worker_run *run, uint64_t job, struct err *e)
+{
+    return job == run->job || err_set(e, ERR_IPC_MESSAGE, "the end of another job");
+}
+
+/* The words are an uploader's file as a worker saw it: a code that we know, texts that have an end.
+ */
 static bool take_refusal(struct worker_run *run, const struct message *m, struct err *e)
 {
+    enum { PATH_MOST = 16 * 1024 };
     struct msg_JOB_REFUSED r;
-    TRY(message_as_JOB_REFUSED(m, &r, e));
+    struct err said = {0};
     struct arena *a = run->arena;
-    run->refusal = (struct refusal_text){.code = arena_text(a, r.code),
-                                         .user = arena_text(a, r.user),
-                                         .detail = arena_text(a, r.detail),
-                                         .path = arena_text(a, r.path),
+    TRY(message_as_JOB_REFUSED(m, &r, e) && check_number(run, r.job, e));
+    if (r.path.left > PATH_MOST)
+        return err_set(e, ERR_IPC_MESSAGE, "a path of %zu bytes", r.path.left);
+    const char *code = arena_text(a, r.code), *path = arena_text(a, r.path);
+    char *user = arena_text(a, r.user), *detail = arena_text(a, r.detail);
+    if (code == NULL || path == NULL || user == NULL || detail == NULL)
+        return arena_err(e);
+    (void)err_from(&said, code, user, detail);
+    run->refusal = (struct refusal_text){.code = err_machine_code(said.code),
+                                         .user = arena_text(a, reader_text(said.user)),
+                                         .detail = arena_text(a, reader_text(said.detail)),
+                                         .path = path,
                                          .line = r.line,
                                          .column = r.column};
     run->refused = true;
-    return (run->refusal.code != NULL && run->refusal.user != NULL && run->refusal.path != NULL &&
-            run->refusal.detail != NULL) ||
-           arena_err(e);
+    return (run->refusal.user != NULL && run->refusal.detail != NULL) || arena_err(e);
 }
 
 static bool take_done(struct worker_run *run, const struct message *m, struct err *e)
 {
     struct msg_JOB_DONE done;
-    TRY(message_as_JOB_DONE(m, &done, e));
+    TRY(message_as_JOB_DONE(m, &done, e) && check_number(run, done.job, e));
     run->size = done.size;
     run->items = done.items;
     run->found_slots = done.slots;
@@ -152,14 +165,13 @@ static bool converse(struct worker_run *run, struct channel *worker, struct answ
     return ok;
 }
 
-static bool run_on(struct worker_run *run, struct channel *worker, uint64_t job, int scratch,
-                   struct err *e)
+static bool run_on(struct worker_run *run, struct channel *worker, int scratch, struct err *e)
 {
     struct message m = {0};
     bool hello = channel_hello(worker, &m, e);
     message_done(&m);
-    TRY(hello && send_job(run, worker, job, scratch, e) && send_effects(run, worker, e));
-    TRY(channel_send_JOB_BEGIN(worker, &(struct msg_JOB_BEGIN){.job = job}, NULL, 0, e));
+    TRY(hello && send_job(run, worker, scratch, e) && send_effects(run, worker, e));
+    TRY(channel_send_JOB_BEGIN(worker, &(struct msg_JOB_BEGIN){.job = run->job}, NULL, 0, e));
     struct answers *answers = NULL;
     if (run->kind == JOB_SIGN)
         TRY(answers_start(run, worker, &answers, e));
@@ -172,18 +184,18 @@ bool worker_run(struct worker_run *run, struct err *e)
 {
     enum { GRACE_MS = 10000 };
     struct service *s = run->service;
-    uint64_t job = atomic_fetch_add(&last_job, 1) + 1;
     uint32_t status;
     int ends[2];
     CLEANUP(file_close) int scratch = -1;
+    run->job = atomic_fetch_add(&last_job, 1) + 1;
     TRY(blobs_scratch(s->blobs, &scratch, e));
     TRY(channel_pair(ends, e));
     struct channel worker = {ends[0], ROLE_CORE, ROLE_WORKER};
-    bool spawned = s->spawn(s->spawn_ctx, job, ends[1], e);
+    bool spawned = s->spawn(s->spawn_ctx, run->job, ends[1], e);
     file_close(&ends[1]);
-    bool ok = spawned && run_on(run, &worker, job, scratch, e);
+    bool ok = spawned && run_on(run, &worker, scratch, e);
     channel_close(&worker); /* a worker without its channel ends */
-    if (spawned && !s->await_exit(s->spawn_ctx, job, GRACE_MS, &status) && ok)
+    if (spawned && !s->await_exit(s->spawn_ctx, run->job, GRACE_MS, &status) && ok)
         return err_set(e, ERR_ATTEMPT, "the worker did not end");
     return ok;
 }

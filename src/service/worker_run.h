@@ -27,6 +27,7 @@ struct worker_run {
     const uint8_t *grant;                   /* sign: GRANT_ID bytes */
     uint32_t slots;                         /* sign and verify: of the plan */
 
+    uint64_t job; /* number of the process; set by worker_run */
     /* results */
     bool refused, canceled;
     struct refusal_text refusal;
