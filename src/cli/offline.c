@@ -77,9 +77,9 @@ static bool default_configuration(struct offline *o, const char *hash, struct er
     const char *directive = f == NULL ? NULL : embedding(f->facts);
     if (directive == NULL)
         return err_user(e, ERR_FILE_TYPE,
-                        "\"%.200s\" is %s, which takes no signature of its own. Say with --config "
-                        "what is to be signed.",
-                        o->path, f == NULL ? "of a type that is not known" : f->facts->title);
+                        "\"%.200s\" takes no signature of its own (%s). Say with --config what is "
+                        "to be signed.",
+                        o->path, f == NULL ? "its type is not known" : f->facts->title);
     struct configuration *c = ARENA_NEW(a, struct configuration);
     struct configuration_node *node = ARENA_NEW(a, struct configuration_node);
     struct configuration_match *match = ARENA_NEW(a, struct configuration_match);
