@@ -113,7 +113,7 @@ static bool next_block(const struct cab *c, unsigned kind, struct decoder *d, ui
     return inflate_block(d, packed, size, ret, e);
 }
 
-/* A range of an LZX folder is always one of whole files. */
+/* A range of such a folder is always one of whole files. */
 static bool expand_files(const struct cab *c, const struct cab_folder *f, uint64_t from,
                          uint64_t to, source_each_fn each, void *ctx, struct err *e)
 {
@@ -132,14 +132,11 @@ bool cab_expand(const struct cab *c, const struct cab_folder *f, uint64_t from, 
     unsigned kind = f->kind & 15, window = f->kind >> 8 & 31;
     if (from == to)
         return true;
-    if (kind == CAB_QUANTUM)
-        return err_user(e, ERR_CAB,
-                        "Files of the cabinet are compressed by Quantum, which is not read here. "
-                        "Build the cabinet with MSZIP or LZX.");
-    if (kind == CAB_LZX && (window < 15 || window > 21))
-        return cab_bad(e, "a folder states an LZX window of 2^%u bytes", window);
-    if (kind == CAB_LZX)
+    if (kind == CAB_LZX || kind == CAB_QUANTUM) {
+        if (window < (kind == CAB_LZX ? 15 : 10) || window > 21)
+            return cab_bad(e, "a folder states a window of 2^%u bytes", window);
         return expand_files(c, f, from, to, each, ctx, e);
+    }
     CLEANUP(decoder_done) struct decoder *d = calloc(1, sizeof *d);
     if (d == NULL)
         return err_set(e, ERR_NO_MEMORY, "decoder");

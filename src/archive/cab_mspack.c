@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* LZX through libmspack, which is given functions that read the source and hand on
+/* LZX and Quantum through libmspack, which is given functions that read the source and hand on
  * what comes out; it opens no file. */
 struct port {
     struct mspack_system system; /* first: libmspack hands a pointer to it back */

@@ -245,7 +245,7 @@ static void test_cab_extract__lzx_is_read_and_becomes_mszip(void **state)
     writer_done(&w);
 }
 
-static void test_cab_extract__refuses_quantum(void **state)
+static void test_cab_extract__sees_damaged_quantum(void **state)
 {
     (void)state;
     struct budget budget = much();
@@ -399,7 +399,7 @@ int main(void)
         cmocka_unit_test(test_cab_verify__notices_every_flipped_byte),
         cmocka_unit_test(test_cab_repack__changes_what_it_should),
         cmocka_unit_test(test_cab_extract__lzx_is_read_and_becomes_mszip),
-        cmocka_unit_test(test_cab_extract__refuses_quantum),
+        cmocka_unit_test(test_cab_extract__sees_damaged_quantum),
         cmocka_unit_test(test_cab_open__refuses_lies),
         cmocka_unit_test(test_cab_sign__refuses_a_foreign_reserve),
     };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""LZX cabinets of our own encoder: others read them, and what we sign in them: lzx_interop.py"""
+"""LZX and Quantum cabinets of our own encoders: others read them, and what we sign in them: cab_compressions.py"""
 import os
 import random
 import shutil
@@ -11,9 +11,11 @@ import unittest
 import authenticode
 import installer
 import lzx
+import quantum
 
 TOOLS = ["cabextract", "7z", "gcab", "osslsigncode", "x86_64-w64-mingw32-gcc"]
 READERS = (["cabextract", "-q", "-p"], ["7z", "x", "-so"])
+MSZIP, QUANTUM, LZX = 1, 2, 3
 DEEP = b"""<artifact-configuration xmlns="http://signpath.io/artifact-configuration/v1"><cab-file>
 <pe-file path="app.exe"><authenticode-sign/></pe-file><authenticode-sign/></cab-file></artifact-configuration>"""
 
@@ -37,7 +39,7 @@ def expanded(reader, path):
     return done.stdout if done.returncode == 0 else None
 
 
-class Lzx(unittest.TestCase):
+class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.b = authenticode.Bench()
@@ -68,19 +70,20 @@ class Lzx(unittest.TestCase):
                 found[name] = f.read()
         return found
 
-    def good(self, folders, cab, readers=READERS):
+    def good(self, folders, cab, readers=READERS, kind=LZX):
         """Everybody reads the same, before and after the program in it is signed."""
         source, files = self.b.put("in.cab", cab), [f for folder in folders for f in folder]
         for reader in readers:
             self.assertEqual(expanded(reader, source), b"".join(data for _, data in files), reader)
-        self.assertEqual(self.extracted("gcab", "-x", source), dict(files))
+        if kind == LZX:  # gcab knows no Quantum
+            self.assertEqual(self.extracted("gcab", "-x", source), dict(files))
         done, out = self.deep(source)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(self.b.accepted(out))
         with open(out, "rb") as f:
             head = f.read(100)
         kinds = [head[60 + 8 * i + 6] & 15 for i in range(len(folders))]  # behind a reserve of 20 bytes and its sizes
-        self.assertEqual(kinds, [1 if any(name == "app.exe" for name, _ in folder) else 3 for folder in folders])
+        self.assertEqual(kinds, [MSZIP if any(name == "app.exe" for name, _ in folder) else kind for folder in folders])
         for name, data in self.extracted("cabextract", "-q", out).items():
             if name == "app.exe":
                 self.assertNotEqual(data, self.exe)
@@ -88,6 +91,16 @@ class Lzx(unittest.TestCase):
             else:
                 self.assertEqual(data, dict(files)[name], name)
 
+    def refused(self, what, folder, code=b"cab.malformed", readers=READERS):
+        source = self.b.put("bad.cab", lzx.cabinet([folder]))
+        done = self.deep(source)[0]
+        self.assertNotEqual(done.returncode, 0, what)
+        self.assertIn(code, done.stderr, what)
+        for reader in readers:
+            self.assertIsNone(expanded(reader, source), (what, reader))
+
+
+class Lzx(Case):
     def test_every_form_of_block(self):
         some, more = prose(1, 50000), prose(2, 40001)
         folders = [[("a.dat", some), ("app.exe", self.exe), ("b.dat", b"tail")], [("c.dat", more), ("empty", b"")]]
@@ -161,22 +174,36 @@ class Lzx(unittest.TestCase):
             "stored block with huge distances": dict(kinds=(lzx.PLAIN, lzx.VERBATIM), sizes=(64, 1 << 20),
                                                      distances=(1 << 31, 1 << 31, 1 << 31)),
         }
-        def refused(what, kind, frames, code=b"cab.malformed"):
-            source = self.b.put("bad.cab", lzx.cabinet([(kind, frames, table)]))
-            done = self.deep(source)[0]
-            self.assertNotEqual(done.returncode, 0, what)
-            self.assertIn(code, done.stderr, what)
-            for reader in READERS:
-                self.assertIsNone(expanded(reader, source), (what, reader))
-
         for what, how in cases.items():
-            kind, frames, table = lzx.folder(16, files, **how)
-            refused(what, kind, frames)
+            self.refused(what, lzx.folder(16, files, **how))
         kind, frames, table = lzx.folder(16, files)
         for window in (0, 14, 15, 17, 21, 22, 31):
-            refused("window of %d bits" % window, 3 | window << 8, frames)
+            self.refused("window of %d bits" % window, (LZX | window << 8, frames, table))
         for cut in (2, len(frames[1][0]) // 2):
-            refused("a block cut by %d" % cut, kind, [frames[0], (frames[1][0][:-cut], frames[1][1])] + frames[2:])
+            short = [frames[0], (frames[1][0][:-cut], frames[1][1])] + frames[2:]
+            self.refused("a block cut by %d" % cut, (kind, short, table))
+
+
+class Quantum(Case):
+    def test_every_form_of_symbol_and_every_window(self):
+        some, more = prose(5, 70000) + bytes(600), prose(6, 30001)
+        folders = [[("a.dat", some), ("app.exe", self.exe), ("b.dat", b"tail")], [("c.dat", more), ("empty", b"")]]
+        for window in (10, 15, 21):
+            seen = {}
+            cab = lzx.cabinet([quantum.folder(window, f, seen) for f in folders])
+            for form, count in seen.items():
+                self.assertGreater(count, 0, (form, window))
+            self.good(folders, cab, kind=QUANTUM)
+        self.good(folders, lzx.cabinet([quantum.folder(16, f, matches=False) for f in folders]), kind=QUANTUM)
+
+    def test_what_no_compressor_writes_is_refused(self):
+        files = [("a.dat", prose(7, 40000)), ("app.exe", self.exe)]
+        kind, frames, table = quantum.folder(16, files)
+        for window in (0, 9, 22, 31):
+            self.refused("window of %d bits" % window, (QUANTUM | 1 << 4 | window << 8, frames, table))
+        self.refused("a match from before the beginning", quantum.folder(16, files, lie=lambda slot: 23))
+        half = frames[1][0][:len(frames[1][0]) // 2]
+        self.refused("a block cut in half", (kind, [frames[0], (half, frames[1][1])] + frames[2:], table))
 
 
 if __name__ == "__main__":
