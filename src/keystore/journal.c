@@ -20,7 +20,7 @@ enum {
     NAME_MAX_LENGTH = 32,
 };
 
-static const char remedy[] = "Restore the key folder from its own backup, or run 'chancery "
+static const char remedy[] = "Restore the key folder from its own backup, or run 'chancery-key "
                              "restore' to begin a new epoch.";
 
 static bool damaged(struct err *e, uint64_t offset, const char *what)

@@ -187,18 +187,19 @@ static bool check_stored_head(const struct keystore *k, struct reader bytes, uin
                        "the stored head knows journal record %" PRIu64
                        ", the journal ends at %" PRIu64
                        ": the key folder was rolled back. Put the newer key folder back, or run "
-                       "'chancery restore'",
+                       "'chancery-key restore'",
                        h.journal, k->journal.next - 1);
     if (h.epoch == s->epoch && h.size > tree)
-        return err_set(e, ERR_KEY_ROLLBACK,
-                       "the stored head has %" PRIu64 " leaves, the log %" PRIu64
-                       ": the log was cut. Put the newer database back, or run 'chancery restore'",
-                       h.size, tree);
+        return err_set(
+            e, ERR_KEY_ROLLBACK,
+            "the stored head has %" PRIu64 " leaves, the log %" PRIu64
+            ": the log was cut. Put the newer database back, or run 'chancery-key restore'",
+            h.size, tree);
     if (h.epoch == s->epoch && h.size == s->head_size &&
         !reader_equal(h.root, merkle_view(&s->head_root)))
         return err_set(e, ERR_KEY_ROLLBACK,
                        "the stored head differs from the journal's at the "
-                       "same size. Run 'chancery restore'");
+                       "same size. Run 'chancery-key restore'");
     return true;
 }
 

@@ -31,7 +31,7 @@ bool rule_head(const struct state *s, const struct record_PROOF *proof, struct e
         return err_set(e, ERR_KEY_ROLLBACK,
                        "the log has %" PRIu64 " leaves, but a head of %" PRIu64
                        " was signed: database or log were rolled back or cut. Put the newer "
-                       "database back, or run 'chancery restore'",
+                       "database back, or run 'chancery-key restore'",
                        proof->size, s->head_size);
     if (!merkle_check_consistency(s->head_size, &s->head_root, proof->size, &root,
                                   proof->consistency, &inner))
@@ -39,7 +39,7 @@ bool rule_head(const struct state *s, const struct record_PROOF *proof, struct e
                        "the log of %" PRIu64
                        " leaves does not go on from the signed head of %" PRIu64
                        ": it was changed or forked (%s). Put the right database back, or run "
-                       "'chancery restore'",
+                       "'chancery-key restore'",
                        proof->size, s->head_size, inner.detail);
     return true;
 }
@@ -61,8 +61,9 @@ static bool pin_allows(const struct pin *pin, sign_algorithm algorithm)
     return found;
 }
 
-bool rule_algorithm(const struct held_key *k, const struct record_GRANT *g,
-                    sign_algorithm algorithm, struct err *e)
+/* One algorithm with this key, its pin and this grant. */
+static bool algorithm_fits(const struct held_key *k, const struct record_GRANT *g,
+                           sign_algorithm algorithm, struct err *e)
 {
     if (!listed(g->algorithms, algorithm))
         return err_set(e, ERR_GRANT_SLOT, "algorithm %u is not in the grant", algorithm);
@@ -77,8 +78,9 @@ bool rule_algorithm(const struct held_key *k, const struct record_GRANT *g,
     return true;
 }
 
-bool rule_pin(const struct held_key *k, struct instant now, const struct record_GRANT *g,
-              struct err *e)
+/* Kind, slots, expiry and frozen of the key's pin. */
+static bool pin_fits(const struct held_key *k, struct instant now, const struct record_GRANT *g,
+                     struct err *e)
 {
     const struct pin *pin = &k->pin;
     if (pin->frozen)
@@ -161,12 +163,12 @@ bool rule_grant(const struct state *s, struct instant now, const struct record_G
         return err_set(e, ERR_GRANT, "the approvals are not those of the grant");
     TRY(time_fits(now, g->expires, e));
     TRY(kind_fits(g, k, e));
-    TRY(rule_pin(k, now, g, e));
+    TRY(pin_fits(k, now, g, e));
     for (struct reader a = g->algorithms; a.left > 0;) {
         struct record_ALGORITHM algorithm;
         if (!record_ALGORITHM_next(&a, &algorithm))
             return err_set(e, ERR_GRANT, "algorithms");
-        TRY(rule_algorithm(k, g, algorithm.algorithm, e));
+        TRY(algorithm_fits(k, g, algorithm.algorithm, e));
     }
     TRY(known_lengths_fit(g, e));
     if (state_open(s, g->request) != NULL)
@@ -217,10 +219,10 @@ bool rule_slot(const struct grant *g, struct instant now, const struct msg_KEY_S
         return err_set(e, ERR_GRANT_ENDED, "the grant is closed");
     if (now.boot >= g->deadline || now.wall < 0 || (uint64_t)now.wall >= g->record.expires)
         return err_set(e, ERR_GRANT_EXPIRED, "the grant has expired");
-    TRY(rule_pin(g->key, now, &g->record, e));
+    TRY(pin_fits(g->key, now, &g->record, e));
     if (m->slot >= g->record.slots)
         return err_set(e, ERR_GRANT_SLOT, "slot %u of a grant of %u", m->slot, g->record.slots);
-    TRY(rule_algorithm(g->key, &g->record, m->algorithm, e));
+    TRY(algorithm_fits(g->key, &g->record, m->algorithm, e));
     if (m->digest.left != hash_size(sign_hash(m->algorithm)))
         return err_set(e, ERR_GRANT_SLOT, "a digest of %zu bytes for algorithm %u", m->digest.left,
                        m->algorithm);

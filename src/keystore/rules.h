@@ -14,12 +14,6 @@ MUST_CHECK bool rule_head(const struct state *s, const struct record_PROOF *proo
 /* Everything else about a grant that is not known yet. */
 MUST_CHECK bool rule_grant(const struct state *s, struct instant now, const struct record_GRANT *g,
                            uint64_t index, struct reader approvals, struct err *e);
-/* One algorithm with this key, its pin and this grant. */
-MUST_CHECK bool rule_algorithm(const struct held_key *k, const struct record_GRANT *g,
-                               sign_algorithm algorithm, struct err *e);
-/* Kind, slots, expiry and frozen of the key's pin. */
-MUST_CHECK bool rule_pin(const struct held_key *k, struct instant now, const struct record_GRANT *g,
-                         struct err *e);
 /* The pin `to` allows nothing that `from` does not. */
 MUST_CHECK bool rule_tighter(const struct pin *from, const struct pin *to, struct err *e);
 /* A slot may take this digest. *ret_other: it may not, because it is another digest than the one

@@ -19,7 +19,7 @@ struct sandbox_want {
     uint64_t memory;   /* worker: bytes of address space; 0 means the row's */
 };
 
-/* What is up, for the log, the system page and the audit. */
+/* What is up, for the log. */
 struct sandbox_report {
     int landlock_abi;         /* 0: none */
     unsigned calls;           /* allowed system calls */

@@ -204,6 +204,11 @@ static bool apply_policy(struct apply *a, const json_t *object, struct place at,
             e, at, "certificate",
             "a Test policy uses Test certificates only, a Release policy Release ones.");
     bool there = row.count == 1;
+    struct db_rows old = {0};
+    if (there)
+        TRY(tx_one(a->tx, QUERY_certificate_by_id,
+                   DB_ARGS(DB_TEXT(a->by->organization), DB_TEXT(row_text(&row, "certificate"))),
+                   &old, e));
     struct change_record c = {.kind = "SigningPolicy",
                               .slug = arena_format(a->arena, "%s/%s", project->slug, p.slug),
                               .id = there ? row_text(&row, "id") : NULL,
@@ -211,8 +216,8 @@ static bool apply_policy(struct apply *a, const json_t *object, struct place at,
     if (there && strcmp(row_text(&row, "purpose"), p.purpose) != 0)
         return apply_err(e, at, "purpose", "cannot be changed; make another policy.");
     change_field(&c, "name", there ? row_text(&row, "name") : NULL, p.name);
-    change_field(&c, "certificate", there ? row_text(&row, "certificate") : NULL,
-                 row_text(&certificate, "id"));
+    change_field(&c, "certificate", old.count == 1 ? row_text(&old, "slug") : NULL,
+                 row_text(&certificate, "slug"));
     change_field(&c, "timestamp", there ? row_text(&row, "timestamp_mode") : NULL, p.timestamp);
     change_field(&c, "malwareScan", there ? row_text(&row, "scan_mode") : NULL, p.scan);
     change_field(&c, "allowHashSigning",
