@@ -21,6 +21,13 @@ int64_t clock_boot_ms(void)
     return now_ms(CLOCK_BOOTTIME);
 }
 
+void clock_sleep(int64_t ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    while (nanosleep(&left, &left) != 0)
+        continue;
+}
+
 /* Days from civil and back: Howard Hinnant, "chrono-compatible low-level date algorithms". */
 static int64_t days_of(int64_t year, int month, int day)
 {

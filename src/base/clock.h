@@ -8,6 +8,9 @@ int64_t clock_wall_ms(void);
 /* Milliseconds since boot, suspended time included: for time-outs, leases, expiry. */
 int64_t clock_boot_ms(void);
 
+/* All of it, whatever signals come. */
+void clock_sleep(int64_t ms);
+
 /* "2026-11-21T22:46:17.123Z"; `to` holds 25 characters. */
 void clock_iso(int64_t wall_ms, char to[25]);
 /* The same form back; seconds may lack the fraction, a plain date means its midnight. */

@@ -93,15 +93,10 @@ bool helper_program(const char *program, const char *const *arguments, struct re
     return *ret_status == 0 || output->len > 0 || failure(said, program, e);
 }
 
-bool helper_run(const char *const *arguments, struct reader input, struct writer *output,
-                struct err *e)
-{
-    int status;
-    return helper_program("chancery-remote", arguments, input, output, &status, e) &&
-           (status == 0 || err_set(e, ERR_IO, "chancery-remote: status %d", status));
-}
-
 bool helper_stamp(const char *url, struct reader request, struct writer *answer, struct err *e)
 {
-    return helper_run((const char *const[]){"tsa", url, NULL}, request, answer, e);
+    const char *const arguments[] = {"tsa", url, NULL};
+    int status;
+    return helper_program("chancery-remote", arguments, request, answer, &status, e) &&
+           (status == 0 || err_set(e, ERR_IO, "chancery-remote: status %d", status));
 }

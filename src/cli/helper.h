@@ -10,11 +10,8 @@ MUST_CHECK bool helper_program(const char *program, const char *const *arguments
                                struct reader input, struct writer *output, int *ret_status,
                                struct err *e);
 
-/* `chancery-remote` does what needs HTTP, so that `chancery` itself starts without libcurl. */
-
-MUST_CHECK bool helper_run(const char *const *arguments, struct reader input, struct writer *output,
-                           struct err *e);
-/* Posts a time-stamp request to a server; the answer is not judged. */
+/* Posts a time-stamp request to a server by `chancery-remote`, so that `chancery` itself starts
+ * without libcurl; the answer is not judged. */
 MUST_CHECK bool helper_stamp(const char *url, struct reader request, struct writer *answer,
                              struct err *e);
 #endif

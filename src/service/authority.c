@@ -36,15 +36,6 @@ struct authority *authority_new(void)
     return a;
 }
 
-void authority_free(struct authority *a)
-{
-    if (a == NULL)
-        return;
-    (void)pthread_cond_destroy(&a->opened);
-    (void)pthread_mutex_destroy(&a->lock);
-    free(a);
-}
-
 void authority_lost(struct service *s)
 {
     (void)pthread_mutex_lock(&s->authority->lock);
@@ -274,11 +265,6 @@ static bool write_grant(const struct service *s, const struct grant_wish *wish,
 const char *authority_node(const struct service *s)
 {
     return s->authority->node;
-}
-
-struct reader authority_log_key(const struct service *s)
-{
-    return reader_over(s->authority->log_key, s->authority->log_key_size);
 }
 
 bool authority_intent(struct db_tx *tx, struct service *s, const struct actor *by,

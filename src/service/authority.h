@@ -12,7 +12,6 @@ struct authority;
 enum { GRANT_ID = 16, GRANT_ALGORITHMS = 8 };
 
 struct authority *authority_new(void); /* NULL when memory is out */
-void authority_free(struct authority *a);
 
 /* After every (re)connection to the key process: shows it the log (start-up rules), stores the head
  * it signs. Until this has succeeded all others wait, and fail after a while. */
@@ -21,9 +20,8 @@ bool authority_is_open(const struct service *s);
 /* The key process is away. */
 void authority_lost(struct service *s);
 
-/* After authority_open: name of the key process, and its public key for log heads (SPKI). */
+/* After authority_open: the name of the key process. */
 const char *authority_node(const struct service *s);
-struct reader authority_log_key(const struct service *s);
 
 /* What a grant is asked for. The arrays are borrowed. */
 struct grant_wish {

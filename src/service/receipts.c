@@ -44,16 +44,29 @@ static bool put_proof(struct db_tx *tx, struct proving *p, uint64_t index,
     return writer_ok(p->out, e);
 }
 
+/* Where the OUTCOME leaf stands; *ret_head: the newest signed head, when there is one. */
+static bool find_outcome(struct db_tx *tx, const char *request, struct receipt_place *ret,
+                         struct audit_head *ret_head, struct err *e)
+{
+    struct db_rows row;
+    bool found;
+    TRY(tx_one(tx, QUERY_outcome_leaf, DB_ARGS(DB_TEXT(request)), &row, e));
+    TRY(audit_head_last(tx, ret_head, &found, e));
+    ret->recorded = row.count > 0;
+    ret->leaf = row.count == 0 ? 0 : (uint64_t)row_int(&row, "position");
+    ret->head = found ? ret_head->head.size : 0;
+    ret->sealed = ret->recorded && ret->head > ret->leaf;
+    return true;
+}
+
 static bool prove(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct proving *p = ctx;
     struct audit_head head;
-    struct db_rows row;
-    bool found;
-    TRY(tx_one(tx, QUERY_outcome_leaf, DB_ARGS(DB_TEXT(p->request)), &row, e));
-    TRY(audit_head_last(tx, &head, &found, e));
-    p->pending = row.count == 0 || !found || head.head.size <= (uint64_t)row_int(&row, "position");
-    return p->pending || put_proof(tx, p, (uint64_t)row_int(&row, "position"), &head, e);
+    struct receipt_place place;
+    TRY(find_outcome(tx, p->request, &place, &head, e));
+    p->pending = !place.sealed;
+    return p->pending || put_proof(tx, p, place.leaf, &head, e);
 }
 
 bool receipt_read(struct service *s, const struct actor *actor, const char *id, struct arena *a,
@@ -93,15 +106,7 @@ static bool find_place(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct placing *p = ctx;
     struct audit_head head;
-    struct db_rows row;
-    bool found;
-    TRY(tx_one(tx, QUERY_outcome_leaf, DB_ARGS(DB_TEXT(p->request)), &row, e));
-    TRY(audit_head_last(tx, &head, &found, e));
-    p->place.recorded = row.count > 0;
-    p->place.leaf = row.count == 0 ? 0 : (uint64_t)row_int(&row, "position");
-    p->place.head = found ? head.head.size : 0;
-    p->place.sealed = p->place.recorded && p->place.head > p->place.leaf;
-    return true;
+    return find_outcome(tx, p->request, &p->place, &head, e);
 }
 
 bool receipt_place(struct service *s, const char *request, struct receipt_place *ret, struct err *e)

@@ -13,10 +13,8 @@ static void put_link(struct json *j, const char *key, const struct service *s,
     json_bytes(j, key, writer_view(&w));
 }
 
-void request_status_json(struct json *j, const struct service *s, const char *organization,
-                         const struct request_view *v)
+void request_status_json(struct json *j, const struct service *s, const struct request_view *v)
 {
-    (void)organization;
     json_text(j, "signingRequestId", v->id);
     json_text(j, "status", v->status);
     json_text(j, "workflowStatus", v->workflow_status);
@@ -53,10 +51,9 @@ static void put_time(struct json *j, const char *key, int64_t ms)
     json_text(j, key, text);
 }
 
-void request_summary_json(struct json *j, const struct service *s, const char *organization,
-                          const struct request_view *v)
+void request_summary_json(struct json *j, const struct service *s, const struct request_view *v)
 {
-    request_status_json(j, s, organization, v);
+    request_status_json(j, s, v);
     json_text(j, "description", v->description);
     json_text(j, "projectSlug", v->project_slug);
     json_text(j, "signingPolicySlug", v->policy_slug);
@@ -70,7 +67,7 @@ void request_json(struct json *j, const struct service *s, const char *organizat
                   const struct request_view *v)
 {
     json_open_object(j, NULL);
-    request_status_json(j, s, organization, v);
+    request_status_json(j, s, v);
     json_text(j, "description", v->description);
     json_text(j, "projectId", v->project);
     json_text(j, "projectSlug", v->project_slug);

@@ -96,8 +96,6 @@ MUST_CHECK bool request_plan(struct service *s, const struct request_view *view,
 void request_json(struct json *j, const struct service *s, const char *organization,
                   const struct request_view *view);
 /* Members of an item in a list. */
-void request_summary_json(struct json *j, const struct service *s, const char *organization,
-                          const struct request_view *view);
-void request_status_json(struct json *j, const struct service *s, const char *organization,
-                         const struct request_view *view);
+void request_summary_json(struct json *j, const struct service *s, const struct request_view *view);
+void request_status_json(struct json *j, const struct service *s, const struct request_view *view);
 #endif

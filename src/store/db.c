@@ -80,11 +80,6 @@ int64_t tx_changed(const struct db_tx *tx)
     return tx->changed;
 }
 
-bool tx_is_postgres(const struct db_tx *tx)
-{
-    return tx->c->with->postgres;
-}
-
 static bool run(struct db_tx *tx, enum query q, struct db_args args, struct run_result *r,
                 struct err *e)
 {

@@ -93,7 +93,6 @@ MUST_CHECK bool tx_one(struct db_tx *tx, enum query q, struct db_args args, stru
 void tx_into(struct db_tx *tx, struct arena *a);
 /* Memory that dies with the closure, for results and whatever else. NULL: out of memory. */
 struct arena *tx_arena(struct db_tx *tx);
-bool tx_is_postgres(const struct db_tx *tx);
 
 /* Of the current row. The column must exist with that type or be NULL (checked by assert): NULL
  * gives 0, NULL, an empty reader. Memory: that of the result. */

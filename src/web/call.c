@@ -299,7 +299,8 @@ static void disposition(struct web_call *c, const char *name)
         web_add_header(c, "Content-Disposition", (const char *)w.data);
 }
 
-void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name)
+/* Takes the descriptor. */
+static void reply_file(struct web_call *c, int fd, uint64_t size, const char *name)
 {
     file_close(&c->reply.fd);
     c->reply.status = 200;
@@ -318,6 +319,6 @@ bool web_reply_artifact(struct web_call *c, const char *request, enum request_fi
     uint64_t size;
     const char *name;
     TRY(request_open_file(c->service, &c->actor, request, which, c->arena, &fd, &size, &name, e));
-    web_reply_file(c, fd, size, name);
+    reply_file(c, fd, size, name);
     return true;
 }

@@ -80,9 +80,7 @@ bool web_cookies_are_secure(struct web_call *c);
 /* The session cookie, "" without one. */
 const char *web_session_cookie(struct web_call *c);
 void web_redirect(struct web_call *c, const char *location); /* 303 */
-/* Takes the descriptor; the name becomes Content-Disposition (RFC 6266). */
-void web_reply_file(struct web_call *c, int fd, uint64_t size, const char *name);
-/* An artifact of the request with this id, when the actor may see it. */
+/* An artifact of the request with this id, when the actor may see it, under its file name. */
 MUST_CHECK bool web_reply_artifact(struct web_call *c, const char *request, enum request_file which,
                                    struct err *e);
 #endif

@@ -6,9 +6,8 @@
 #include "cli/output.h"
 #include "cli/remote/request.h"
 #include <string.h>
-#include <time.h>
 
-enum { NAME_MOST = 200, RECEIPT_MOST = 256 << 20, PROOF_MS = 5000 };
+enum { NAME_MOST = 200, RECEIPT_MOST = 256 << 20, PROOF_MS = 5000, PROOF_PAUSE_MS = 200 };
 
 /* Only the last part, and nothing that a terminal or a shell would take amiss. */
 static const char *plain_name(struct arena *a, const char *name)
@@ -73,7 +72,7 @@ static bool read_receipt(struct client *c, const char *id, struct writer *ret, j
             return true;
         }
         json_decref(json);
-        (void)nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        clock_sleep(PROOF_PAUSE_MS);
     }
 }
 

@@ -5,7 +5,6 @@
 #include "cli/remote/service_state.h"
 #include <curl/curl.h>
 #include <string.h>
-#include <time.h>
 
 enum { SECONDS = 5, PAUSE_MS = 100 };
 
@@ -75,7 +74,7 @@ void doctor_service(struct doctor *d)
         status = url == NULL ? 0 : get(url, true, &why);
         if (status == 200 || clock_boot_ms() >= end)
             break;
-        (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+        clock_sleep(PAUSE_MS);
     }
     say_service(d, &state, status, why);
 }

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include <curl/curl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -315,13 +314,6 @@ static bool unreachable(struct client *c, const struct attempt *t, struct err *e
 
 /* --- tries ------------------------------------------------------------------------------------ */
 
-static void sleep_ms(int64_t ms)
-{
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    while (nanosleep(&left, &left) != 0)
-        continue;
-}
-
 /* True with *ret_again: this try failed, and there shall be another one. */
 static bool one_try(struct attempt *t, int64_t end, unsigned tries, bool *ret_again, struct err *e)
 {
@@ -337,7 +329,7 @@ static bool one_try(struct attempt *t, int64_t end, unsigned tries, bool *ret_ag
         cli_say(c->cli, "chancery: %s answered with status %ld; trying again.", c->host, t->status);
     else if (tries == 0)
         cli_say(c->cli, "chancery: %s cannot be reached; trying again.", c->host);
-    sleep_ms(pause);
+    clock_sleep(pause);
     *ret_again = true;
     return true;
 }

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 5000 };
 
@@ -56,13 +55,6 @@ void request_say(const struct client *c, const json_t *document)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-static void sleep_ms(int64_t ms)
-{
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    while (nanosleep(&left, &left) != 0)
-        continue;
-}
-
 /* Asks until the request is final or `end` has come. */
 static bool wait_final(struct client *c, const char *id, int64_t end, struct err *e)
 {
@@ -86,7 +78,7 @@ static bool wait_final(struct client *c, const char *id, int64_t end, struct err
         if (final || left <= 0)
             return true;
         pause = pause > LAST_PAUSE_MS ? LAST_PAUSE_MS : pause;
-        sleep_ms(pause < left ? pause : left);
+        clock_sleep(pause < left ? pause : left);
     }
 }
 

@@ -102,7 +102,7 @@ static bool reply_created(struct web_call *c, const struct submitted *made, stru
     writer_init(&w, 64 * 1024);
     struct json j = json_into(&w);
     json_open_object(&j, NULL);
-    request_status_json(&j, s, c->actor.organization, view);
+    request_status_json(&j, s, view);
     json_end_object(&j);
     TRY(writer_ok(&w, e));
     web_reply_json(c, 201, writer_view(&w));
@@ -165,7 +165,7 @@ bool api_status(struct web_call *c, struct err *e)
     TRY(read_captured(c, &view, e));
     struct json j = json_into(&w);
     json_open_object(&j, NULL);
-    request_status_json(&j, c->service, c->actor.organization, view);
+    request_status_json(&j, c->service, view);
     json_end_object(&j);
     TRY(writer_ok(&w, e));
     web_reply_json(c, 200, writer_view(&w));
@@ -189,7 +189,7 @@ bool api_requests_list(struct web_call *c, struct err *e)
     json_open_array(&j, "items");
     for (size_t i = 0; i < list.count; i++) {
         json_open_object(&j, NULL);
-        request_summary_json(&j, c->service, c->actor.organization, &list.items[i]);
+        request_summary_json(&j, c->service, &list.items[i]);
         json_end_object(&j);
     }
     json_end_array(&j);

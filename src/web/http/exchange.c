@@ -351,7 +351,8 @@ enum MHD_Result exchange_step(struct exchange *x, const char *method, const char
 
 /* --- what core says --------------------------------------------------------------------- */
 
-void exchange_answer(struct exchange *x)
+/* A reply is ready: queued at the next call of the handler. */
+static void answer(struct exchange *x)
 {
     body_done(x);
     if (x->stage == BODY || x->stage == DRAIN) {
@@ -386,7 +387,7 @@ static void admitted(struct exchange *x, uint64_t limit)
                       (unsigned long long)x->length, (unsigned long long)limit);
         exchange_gone(x);
         reply_problem(x, &e);
-        exchange_answer(x);
+        answer(x);
         return;
     }
     if (!body_begin(x, &e)) {
@@ -420,7 +421,7 @@ bool exchange_message(void *server, struct message *m, struct err *e)
         return true;
     x->call = 0;
     reply_from_core(x, &reply, m);
-    exchange_answer(x);
+    answer(x);
     return true;
 }
 
@@ -437,7 +438,7 @@ void exchange_core_lost(void *server, const struct err *why)
             continue;
         x->call = 0;
         reply_problem(x, &gone);
-        exchange_answer(x);
+        answer(x);
     }
 }
 

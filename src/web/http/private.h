@@ -123,8 +123,6 @@ void exchange_suspend(struct exchange *x);
 void exchange_resume(struct exchange *x);
 /* The body failed: core hears why and answers. */
 void exchange_body_failed(struct exchange *x, const struct err *why);
-/* A reply is ready: queued at the next call of the handler. */
-void exchange_answer(struct exchange *x);
 void exchange_gone(struct exchange *x);
 
 /* body.c */
