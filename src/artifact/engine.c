@@ -88,11 +88,24 @@ struct neighbours {
     const struct part *part;
 };
 
+/* An entry that no element matches, but that followed another one of its container. */
+static const struct source *find_beside(const struct run *x, const struct part *p, size_t index)
+{
+    for (size_t i = 0; i < p->child_count; i++) {
+        const struct work *w = &x->works[p->children[i]->number];
+        for (size_t k = 0; k < w->change_count; k++)
+            if (w->changes[k].index == index)
+                return &w->changes[k].content;
+    }
+    return NULL;
+}
+
 static bool find_neighbour(void *ctx, const char *path, struct source *ret, bool *ret_found,
                            struct err *e)
 {
     const struct neighbours *n = ctx;
     const struct part *p = n->part->parent;
+    const struct source *beside;
     size_t index;
     TRY(part_near(p->container, n->part->entry, path, &index, e));
     *ret_found = index != SIZE_MAX;
@@ -104,6 +117,10 @@ static bool find_neighbour(void *ctx, const char *path, struct source *ret, bool
             *ret = turn_of(other) < n->run->turn ? n->run->works[other->number].now : other->in;
             return true;
         }
+    if ((beside = find_beside(n->run, p, index)) != NULL) {
+        *ret = *beside;
+        return true;
+    }
     return part_extract(n->run->w, p->container, index, ret, e);
 }
 
@@ -154,6 +171,17 @@ static int change_order(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* What is not changed may have to be compressed again, by a weaker method than it was. */
+static uint64_t most_room(const struct part *p)
+{
+    uint64_t room = p->in.size + SLACK;
+    const struct container *c = p->container;
+    if (c->format->extract_many != NULL)
+        for (size_t i = 0; i < c->count; i++)
+            room += c->entries[i].size + c->entries[i].size / 256;
+    return room;
+}
+
 /* Replaced entries by index, then new files in the order of work. */
 static bool collect_changes(struct run *x, const struct part *p, struct arena *a,
                             struct change **ret, size_t *ret_count, uint64_t *ret_room,
@@ -165,7 +193,7 @@ static bool collect_changes(struct run *x, const struct part *p, struct arena *a
     struct change *list = ARENA_ARRAY(a, most, struct change);
     if (list == NULL)
         return arena_err(e);
-    uint64_t room = p->in.size + SLACK;
+    uint64_t room = most_room(p);
     for (int added = 0; added < 2; added++) {
         for (size_t i = 0; i < p->child_count; i++) {
             const struct work *w = &x->works[p->children[i]->number];
@@ -200,6 +228,21 @@ static bool repack(struct run *x, const struct part *p, struct arena *a, struct 
         return true;
     }
     return p->format->repack(p->container, changes, count, to, e);
+}
+
+/* A file beside the container of `p`, with the entries of it that lie there. */
+static bool rebuild(struct run *x, const struct part *p, size_t outside, struct arena *a,
+                    struct source *ret, struct err *e)
+{
+    struct change *changes = NULL;
+    size_t count = 0;
+    uint64_t room = 0;
+    struct sink own;
+    TRY(collect_changes(x, p, a, &changes, &count, &room, e));
+    TRY(scratch_take(&x->w->scratch, room, &own, e));
+    TRY(p->format->rebuild(p->container, outside, changes, count, &own, e));
+    *ret = scratch_close(&x->w->scratch, &own);
+    return true;
 }
 
 static bool prepare(struct run *x, const struct part *p, struct arena *a, struct change *c,
@@ -246,7 +289,11 @@ static bool work_inside(struct run *x, const struct part *p, struct work *w, str
 {
     size_t left = count_embedding(p);
     struct sink *final = p->parent == NULL ? x->out : NULL;
-    if (content_changes(p)) {
+    if (p->rebuilt_by != NULL) {
+        if (!rebuild(x, p->rebuilt_by, p->rebuilt_as, a, &w->now, &r->err))
+            return refusal_at(r, p->path, 0, 0);
+        w->changed = true;
+    } else if (content_changes(p)) {
         if (!repack(x, p, a, left == 0 ? final : NULL, &w->now, &r->err))
             return refusal_at(r, p->path, 0, 0);
         w->changed = true;
@@ -278,11 +325,20 @@ static bool add_change(struct run *x, const struct part *p, struct work *w, stru
 static bool work_beside(struct run *x, const struct part *p, struct work *w, struct arena *a,
                         struct refusal *r)
 {
-    w->changes = ARENA_ARRAY(a, 1 + part_new_files(p), struct change);
+    w->changes = ARENA_ARRAY(a, 1 + part_new_files(p) + p->beside_count, struct change);
     if (w->changes == NULL)
         return arena_err(&r->err);
     if (w->changed)
         TRY(add_change(x, p, w, a, &(struct change){.index = p->index, .content = w->now}, r));
+    for (size_t i = 0; i < p->beside_count; i++) {
+        const struct beside *b = &p->besides[i];
+        struct change c = {.index = b->index};
+        if (b->part != NULL) /* which does it itself */
+            continue;
+        if (!rebuild(x, p, b->outside, a, &c.content, &r->err))
+            return refusal_at(r, p->path, 0, 0);
+        TRY(add_change(x, p, w, a, &c, r));
+    }
     for (size_t i = 0; i < p->step_count; i++) {
         const struct step *s = &p->steps[i];
         if ((s->can & DIRECTIVE_NEW_FILE) == 0)

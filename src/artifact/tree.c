@@ -67,8 +67,40 @@ bool part_near(const struct container *c, const char *entry, const char *path, s
     return true;
 }
 
+/* What part_open lets a format see. */
+struct around {
+    struct surroundings seen;
+    struct workspace *w;
+    const struct container *holder;
+    const char *entry;
+};
+
+static bool find_around(void *ctx, const char *path, struct source *ret, bool *ret_found,
+                        struct err *e)
+{
+    const struct around *x = ctx;
+    size_t index;
+    TRY(part_near(x->holder, x->entry, path, &index, e));
+    *ret_found = index != SIZE_MAX;
+    return !*ret_found || part_extract(x->w, x->holder, index, ret, e);
+}
+
+bool part_open(struct workspace *w, struct arena *a, const struct part *p, const struct source *in,
+               const struct container *holder, struct container **ret, struct err *e)
+{
+    if (p->format->open_near == NULL || holder == NULL)
+        return p->format->open(a, in, &w->budget, ret, e);
+    struct around *x = ARENA_NEW(a, struct around);
+    if (x == NULL)
+        return arena_err(e);
+    *x = (struct around){.seen = {x, find_around}, .w = w, .holder = holder, .entry = p->entry};
+    return p->format->open_near(a, in, &w->budget, &x->seen, ret, e);
+}
+
 bool part_changes(const struct part *p)
 {
+    if (p->rebuilt_by != NULL)
+        return true;
     for (size_t i = 0; i < p->step_count; i++)
         if ((p->steps[i].can & (DIRECTIVE_SIGN | DIRECTIVE_NEW_FILE)) == DIRECTIVE_SIGN)
             return true;
@@ -254,7 +286,8 @@ static bool open_container(struct workspace *w, struct arena *a, struct part *p,
     struct claim *claims = NULL;
     size_t count = 0;
     if (!budget_depth(&w->budget, p->depth + 1, &r->err) ||
-        !p->format->open(a, &p->in, &w->budget, &p->container, &r->err) ||
+        !part_open(w, a, p, &p->in, p->parent == NULL ? NULL : p->parent->container, &p->container,
+                   &r->err) ||
         !match_container(work, p->container, p->typed, p->path, &claims, &count, r))
         return refusal_at(r, p->path, at.line, at.column);
     if ((p->children = ARENA_ARRAY(a, count, struct part *)) == NULL)
@@ -285,6 +318,91 @@ static bool build_part(void *ctx, size_t index, unsigned lane, struct refusal *r
     return p->typed == NULL || p->typed->kind == CONFIGURATION_DIRECTORY ||
            p->typed->child_count == 0 || open_container(b->w, a, p, r);
 }
+
+/* --- files beside containers ------------------------------------------------------------------ */
+
+static bool refuse_beside(const struct part *p, const char *path, const char *why,
+                          struct refusal *r)
+{
+    (void)err_user(&r->err, ERR_MATCH_TWICE, "\"%.200s\" beside \"%.160s\" changes with it, %s.",
+                   path, p->path, why);
+    return refusal_at(r, p->path, p->typed_match->at.line, p->typed_match->at.column);
+}
+
+static struct part *child_at(const struct part *p, size_t index)
+{
+    for (size_t i = 0; i < p->child_count; i++)
+        if (p->children[i]->index == index)
+            return p->children[i];
+    return NULL;
+}
+
+/* A file changes for one reason only; but a cabinet may then be signed as a whole. */
+static bool check_beside(const struct part *p, const struct outside *o, size_t index,
+                         const struct part *same, struct refusal *r)
+{
+    for (size_t i = 0; i < p->parent->child_count; i++) {
+        const struct part *other = p->parent->children[i];
+        for (size_t k = 0; k < other->beside_count; k++)
+            if (other->besides[k].index == index)
+                return refuse_beside(p, o->path, "but with another file of an installer as well",
+                                     r);
+    }
+    if (same == p)
+        return refuse_beside(p, o->path, "but it is that file itself", r);
+    if (same == NULL || !part_changes(same))
+        return true;
+    if (o->whole)
+        return refuse_beside(p, o->path,
+                             "but is also signed by itself, after which the sizes "
+                             "and hashes in the installer would be wrong",
+                             r);
+    for (size_t i = 0; i < same->child_count; i++)
+        if (part_changes(same->children[i]) || part_new_files(same->children[i]) > 0)
+            return refuse_beside(p, o->path, "but files in it are also signed by another element",
+                                 r);
+    return true;
+}
+
+static bool link_outside(struct arena *a, struct part *p, size_t outside, struct refusal *r)
+{
+    const struct outside *o = &p->container->outsides[outside];
+    size_t index;
+    TRY(part_near(p->parent->container, p->entry, o->path, &index, &r->err));
+    if (index == SIZE_MAX)
+        return err_set(&r->err, ERR_INTERNAL, "%s is gone", o->path);
+    struct part *same = child_at(p->parent, index);
+    TRY(check_beside(p, o, index, same, r));
+    if (p->besides == NULL &&
+        (p->besides = ARENA_ARRAY(a, p->container->outside_count, struct beside)) == NULL)
+        return arena_err(&r->err);
+    p->besides[p->beside_count++] =
+        (struct beside){.outside = outside, .index = index, .part = same};
+    if (same != NULL) {
+        same->rebuilt_by = p;
+        same->rebuilt_as = outside;
+    }
+    return true;
+}
+
+/* Which files beside a container follow the entries that are signed; known when all levels are. */
+static bool link_outsides(struct arena *a, struct part *p, struct refusal *r)
+{
+    if (p->container == NULL || p->container->outside_count == 0)
+        return true;
+    bool *changed = ARENA_ARRAY(a, p->container->outside_count + 1, bool);
+    if (changed == NULL)
+        return arena_err(&r->err);
+    for (size_t i = 0; i < p->child_count; i++)
+        changed[p->container->entries[p->children[i]->index].outside] |=
+            part_changes(p->children[i]);
+    for (size_t i = 0; i < p->container->outside_count; i++)
+        if (changed[i + 1])
+            TRY(link_outside(a, p, i, r));
+    return true;
+}
+
+/* --- levels ----------------------------------------------------------------------------------- */
 
 static bool add_part(struct builder *b, struct part *p, struct err *e)
 {
@@ -334,6 +452,8 @@ static bool build_levels(struct builder *b, struct refusal *r)
         b->from = to;
     }
     t->levels[t->level_count] = t->count;
+    for (size_t i = t->count; i-- > 0;)
+        TRY(link_outsides(b->w->arenas[0], t->parts[i], r));
     for (size_t i = 0; i < t->count; i++) /* output names are known only now */
         TRY(check_outputs(b->w->arenas[0], t->parts[i], r));
     return true;

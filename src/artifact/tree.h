@@ -46,6 +46,13 @@ struct step {
     struct attributes facts; /* DIRECTIVE_VERIFY: whose signature it found, for the plan */
 };
 
+/* A file beside a container that changes with entries of it, as a cabinet of an installer does. */
+struct beside {
+    size_t outside;          /* of the container */
+    size_t index;            /* entry of the container that holds both */
+    const struct part *part; /* when the configuration matches that file too; NULL */
+};
+
 /* One file of the artifact that the configuration matches. */
 struct part {
     struct part *parent; /* the container it lies in; NULL: the artifact */
@@ -64,6 +71,10 @@ struct part {
     struct container *container; /* NULL: nothing inside is asked for */
     struct part **children;      /* by entry path, case folded: the canonical order */
     size_t child_count;
+    struct beside *besides;
+    size_t beside_count;
+    const struct part *rebuilt_by; /* the part that has this one as a beside->part; NULL: none */
+    size_t rebuilt_as;             /* which outside of it this is */
     struct attributes facts;
     struct step *steps; /* in the order of work; new files last */
     size_t step_count;
@@ -96,6 +107,11 @@ char *part_output_path(struct arena *a, const struct part *p, const struct step 
  * SIZE_MAX: there is none. */
 MUST_CHECK bool part_near(const struct container *c, const char *entry, const char *path,
                           size_t *ret, struct err *e);
+/* Opens what was found as `entry` of `holder`, with the files around it where the format asks for
+ * them; holder NULL: there are none. */
+MUST_CHECK bool part_open(struct workspace *w, struct arena *a, const struct part *p,
+                          const struct source *in, const struct container *holder,
+                          struct container **ret, struct err *e);
 /* Extracts an entry to scratch. */
 MUST_CHECK bool part_extract(struct workspace *w, const struct container *c, size_t index,
                              struct source *ret, struct err *e);

@@ -53,6 +53,13 @@ struct entry {
     const char *path; /* UTF-8, '/' between segments, as the file states it otherwise */
     uint64_t size;    /* expanded */
     bool folder;
+    uint32_t outside; /* 0: it lies in the container; else in outsides[outside - 1] */
+};
+/* A file beside a container that holds entries of it. */
+struct outside {
+    const char *path; /* as surroundings take it */
+    bool whole;       /* it is the one entry itself, as it stands */
+    bool signs;       /* to `compare`, of the later one: it may be signed by itself */
 };
 struct container {
     const struct format *format;
@@ -60,6 +67,8 @@ struct container {
     struct entry *entries; /* in file order */
     size_t count;
     struct budget *budget;
+    struct outside *outsides; /* of formats with `rebuild` */
+    size_t outside_count;
     void *own; /* the format's */
 };
 /* One replaced (index < count) or added (index == SIZE_MAX, at the end, in order) entry. */
@@ -98,6 +107,9 @@ struct format {
     /* Composite formats only. `open` checks the whole structure against the strict profile. */
     bool (*open)(struct arena *a, const struct source *in, struct budget *budget,
                  struct container **ret, struct err *e);
+    /* Optional: for entries in files beside it. `around` lives as long as the container. */
+    bool (*open_near)(struct arena *a, const struct source *in, struct budget *budget,
+                      const struct surroundings *around, struct container **ret, struct err *e);
     /* The expanded bytes of an entry, checked (CRC and the like). */
     bool (*extract)(const struct container *c, size_t index, struct sink *out, struct err *e);
     /* Optional: several entries in any order, outs[i] for indexes[i]. For formats where one at a
@@ -111,6 +123,9 @@ struct format {
     /* The container with these changes, sorted by index; all else byte for byte as it was. */
     bool (*repack)(const struct container *c, const struct change *changes, size_t count,
                    struct sink *out, struct err *e);
+    /* With open_near: that file with those changes that lie in it; repack only tells of them. */
+    bool (*rebuild)(const struct container *c, size_t outside, const struct change *changes,
+                    size_t count, struct sink *out, struct err *e);
     /* Nothing differs but the contents of the entries marked in `changed` (one flag for each entry
      * of `before`), entries added at the end, and the format's own signature entries. A container
      * is read by many threads at once, so it has no memory to give: room comes from the arena. */

@@ -130,6 +130,15 @@ class Lzx(Case):
             self.assertEqual(max(lzx.BASE[slot] + extra - 2 for slot, extra, _ in far if slot > 2), (1 << window) - 3)
             self.good([files], lzx.cabinet([folder]), READERS[:1])  # p7zip 16.02 reads this one distance wrong
 
+    def test_what_grows_much_has_room(self):
+        """MSZIP sees 32 KiB back, LZX 2 MiB: the folder becomes eight times as long."""
+        noise = random.Random(7).randbytes(600000)
+        files = [("a.dat", noise), ("b.dat", noise * 7), ("app.exe", self.exe)]
+        folder = lzx.folder(21, files, (lzx.PLAIN, lzx.VERBATIM), (len(noise), 1 << 23))
+        cab = lzx.cabinet([folder])
+        self.assertLess(len(cab), 1200000)
+        self.good([files], cab)
+
     def test_what_no_compressor_writes_is_refused(self):
         files = [("a.dat", prose(4, 40000)), ("app.exe", self.exe)]
         size = sum(len(data) for _, data in files)

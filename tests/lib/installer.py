@@ -38,7 +38,7 @@ def component(number, source, cab, hidden=""):
 
 
 def make(folder, cabs=1, embed=True, module=False):
-    """setup.msi with two programs, a library and two other files, in that many cabinets."""
+    """setup.msi with two programs, a library and two other files, in that many cabinets; embed=False: beside it."""
     work = tempfile.mkdtemp(dir=folder)
     program(work, "app.exe", 1)
     program(work, "a tool.exe", 2)
@@ -46,15 +46,19 @@ def make(folder, cabs=1, embed=True, module=False):
     for name, size in (("data.bin", 70000), ("small.txt", 40)):
         with open(os.path.join(work, name), "wb") as f:
             f.write(random.Random(size).randbytes(size))
-    media = "".join("<Media Id='%d' Cabinet='part%d.cab' EmbedCab='%s'/>" % (i, i, "yes" if embed else "no")
-                    for i in range(1, cabs + 1))
     names = ["data.bin", "app.exe", "small.txt", "a tool.exe"]
     above = "".join(component(i + 1, n, i % cabs + 1) for i, n in enumerate(names))
     below = component(5, "plug.dll", cabs)
     refs = "".join("<ComponentRef Id='C%d'/>" % i for i in range(1, 6))
-    with open(os.path.join(work, "p.wxs"), "w") as f:
-        f.write(TEMPLATE % (media, above, below, refs))
-    run("wixl", "-o", "setup.msi", "p.wxs", cwd=work)
+    for inside in (True,) if embed else (True, False):
+        media = "".join("<Media Id='%d' Cabinet='part%d.cab' EmbedCab='%s'/>" % (i, i, "yes" if inside else "no")
+                        for i in range(1, cabs + 1))
+        with open(os.path.join(work, "p.wxs"), "w") as f:
+            f.write(TEMPLATE % (media, above, below, refs))
+        run("wixl", "-o", "setup.msi", "p.wxs", cwd=work)
+        for i in range(1, cabs + 1) if inside and not embed else ():  # wixl itself leaves no cabinet behind
+            with open(os.path.join(work, "part%d.cab" % i), "wb") as f:
+                f.write(run("msiinfo", "extract", "setup.msi", "part%d.cab" % i, cwd=work))
     if module:
         cab = run("msiinfo", "extract", "setup.msi", "part1.cab", cwd=work)
         with open(os.path.join(work, "x.cab"), "wb") as f:

@@ -23,6 +23,9 @@ MUST_CHECK bool msi_digest(struct arena *a, const struct cfb *c, enum hash hash,
 /* "subject" and "author" of the summary information. */
 MUST_CHECK bool msi_summary(struct arena *a, const struct cfb *c, struct attributes *ret,
                             struct err *e);
+/* How files lie beside the installer when their own row does not say: property 15. */
+enum { MSI_SHORT_NAMES = 1, MSI_COMPRESSED = 2 };
+MUST_CHECK bool msi_word_count(struct arena *a, const struct cfb *c, uint32_t *ret, struct err *e);
 MUST_CHECK bool msi_sign(const struct sign_job *job, struct err *e);
 MUST_CHECK bool msi_verify(const struct verify_job *job, struct signature **ret, size_t *ret_count,
                            struct err *e);

@@ -15,6 +15,7 @@ static bool differs(struct err *e, const char *what, const char *name)
 /* What changes by the plan, seen from the file before. */
 struct comparison {
     const struct msi_package *before, *after;
+    const struct container *output; /* that of `after` */
     const bool *changed;
     struct arena *a;
     bool *cabs; /* which cabinets hold a changed file */
@@ -23,7 +24,7 @@ struct comparison {
 };
 
 /* --- the database ----------------------------------------------------------------------------- */
-static bool md5_of(const struct cab *cab, size_t in_cab, uint8_t ret[16], struct err *e)
+static bool md5_of(const struct container *c, size_t index, uint8_t ret[16], struct err *e)
 {
     CLEANUP(digest_done) struct digest d = {0};
     struct sink k = sink_discard();
@@ -31,9 +32,25 @@ static bool md5_of(const struct cab *cab, size_t in_cab, uint8_t ret[16], struct
     TRY(digest_begin(&d, HASH_MD5, e));
     k.tee = digest_tee;
     k.tee_ctx = &d;
-    TRY(cab_extract(cab, in_cab, &k, e) && digest_end(&d, &v, e));
+    TRY(msi_extract(c, index, &k, e) && digest_end(&d, &v, e));
     struct reader r = digest_view(&v);
     return reader_copy(&r, ret, 16) || err_set(e, ERR_INTERNAL, "length of a digest");
+}
+
+static bool size_of(const struct comparison *x, size_t index, uint64_t *ret, struct err *e)
+{
+    struct source apart;
+    struct cab *cab;
+    size_t in_cab;
+    bool is_apart = x->after->files[index].apart != NULL;
+    if (is_apart != (x->before->files[index].apart != NULL))
+        return differs(e, "place of the file", x->before->files[index].path);
+    if (is_apart)
+        TRY(msi_package_apart(x->after, index, &apart, e));
+    else
+        TRY(msi_package_find(x->after, index, &cab, &in_cab, e));
+    *ret = is_apart ? apart.size : cab->files[in_cab].size;
+    return true;
 }
 
 /* Sizes and hashes have to be those of the files that are in the new cabinets. */
@@ -46,14 +63,13 @@ static bool expect_tables(struct comparison *x, struct err *e)
     for (size_t i = 0; i < x->before->file_count; i++) {
         if (!x->changed[i])
             continue;
-        struct cab *cab;
-        size_t in_cab;
-        TRY(msi_package_find(x->after, i, &cab, &in_cab, e));
         struct msi_file_facts *f = &facts[x->count++];
-        *f = (struct msi_file_facts){.index = i, .size = cab->files[in_cab].size};
+        *f = (struct msi_file_facts){.index = i};
+        TRY(size_of(x, i, &f->size, e));
         if (x->before->files[i].hash_row != SIZE_MAX)
-            TRY(md5_of(cab, in_cab, f->md5, e));
-        x->cabs[x->before->files[i].cab] = true;
+            TRY(md5_of(x->output, i, f->md5, e));
+        if (x->before->files[i].apart == NULL)
+            x->cabs[x->before->files[i].cab] = true;
     }
     return x->count == 0 || msi_package_tables(x->before, facts, x->count, x->tables, e);
 }
@@ -108,7 +124,7 @@ static bool same_layout(const struct comparison *x, struct err *e)
         return arena_err(e);
     size_t n = msi_signature_removed(&p->msi, list);
     for (size_t i = 0; i < p->cab_count; i++)
-        if (x->cabs[i])
+        if (x->cabs[i] && !p->cabs[i].beside)
             TRY(add_replaced(x, p->cabs[i].entry, list, &n, e));
     const struct msi_table *const tables[] = {&p->table, &p->hashes};
     for (size_t i = 0; i < 2; i++)
@@ -125,13 +141,21 @@ static bool same_layout(const struct comparison *x, struct err *e)
 }
 
 /* --- cabinets --------------------------------------------------------------------------------- */
+/* A cabinet beside the installer is signed by the plan of its own part, if at all. */
+static bool may_sign(const struct comparison *x, size_t cab)
+{
+    uint32_t outside = x->after->cabs[cab].outside;
+    return outside > 0 && x->output->outsides[outside - 1].signs;
+}
+
 static bool same_cabs(const struct comparison *x, struct err *e)
 {
     for (size_t i = 0; i < x->before->cab_count; i++) {
         if (!x->cabs[i])
             continue;
         const struct msi_cab *cab = &x->before->cabs[i];
-        if (x->after->cab_count <= i || x->after->cabs[i].cab == NULL)
+        if (x->after->cab_count <= i || x->after->cabs[i].cab == NULL ||
+            (x->after->cabs[i].cab->signature.left > 0 && !may_sign(x, i)))
             return differs(e, "cabinet", cab->name);
         bool *flags = ARENA_ARRAY(x->a, cab->cab->file_count + 1, bool);
         if (flags == NULL)
@@ -155,7 +179,8 @@ bool msi_compare(struct arena *a, const struct container *before, const struct c
                  const bool *changed, struct err *e)
 {
     const struct msi_package *p = before->own;
-    struct comparison x = {.before = p, .after = after->own, .changed = changed, .a = a};
+    struct comparison x = {
+        .before = p, .after = after->own, .output = after, .changed = changed, .a = a};
     x.cabs = ARENA_ARRAY(a, p->cab_count + 1, bool);
     if (x.cabs == NULL)
         return arena_err(e);

@@ -70,7 +70,9 @@ struct reading {
     struct msi_package *p;
     struct lookup files, components, folders, hashes;
     size_t component_folder, folder_parent, folder_name;
-    const char **paths; /* of the folders, by row; NULL: not yet known */
+    const char **paths;   /* of the folders, by row; NULL: not yet known */
+    const char **sources; /* the same where files are installed from */
+    uint32_t word_count;  /* of the summary information */
 };
 
 static bool text_of(const struct reading *x, uint32_t number, char **ret, struct err *e)
@@ -80,10 +82,19 @@ static bool text_of(const struct reading *x, uint32_t number, char **ret, struct
 }
 
 /* "short|long", of which the long one counts. */
-static const char *long_name(const char *text)
+static char *long_name(char *text)
 {
-    const char *bar = strchr(text, '|');
+    char *bar = strchr(text, '|');
     return bar == NULL ? text : bar + 1;
+}
+
+/* The one that files beside the installer have. */
+static char *source_name(const struct reading *x, char *text)
+{
+    if ((x->word_count & MSI_SHORT_NAMES) == 0)
+        return long_name(text);
+    text[strcspn(text, "|")] = '\0';
+    return text;
 }
 
 static bool usable(const char *name)
@@ -92,17 +103,20 @@ static bool usable(const char *name)
            text_is_printable(reader_text(name));
 }
 
-/* "target:source"; "." is the folder above, which is also what NULL says. */
-static bool folder_name(const struct reading *x, size_t row, const char **ret, struct err *e)
+/* "target:source", one name for both; "." is the folder above, which is also what NULL says. */
+static bool folder_name(const struct reading *x, size_t row, bool source, const char **ret,
+                        struct err *e)
 {
     uint32_t number;
     char *text;
     TRY(msi_cell_text(&x->p->database, &x->folders.table, row, x->folder_name, &number, e));
     TRY(text_of(x, number, &text, e));
-    char *colon = strchr(text, ':');
+    char *colon = strchr(text, ':'), *begin = text;
     if (colon != NULL)
         *colon = '\0';
-    const char *name = long_name(text);
+    if (colon != NULL && source)
+        begin = colon + 1;
+    const char *name = source ? source_name(x, begin) : long_name(begin);
     if (strcmp(name, ".") != 0 && !usable(name))
         return msi_bad(e, "a folder has the name \"%.80s\"", name);
     *ret = strcmp(name, ".") == 0 ? NULL : name;
@@ -110,7 +124,8 @@ static bool folder_name(const struct reading *x, size_t row, const char **ret, s
 }
 
 /* From the folder up to a root, whose own name says where things are installed from. */
-static bool folder_path(const struct reading *x, size_t row, const char **ret, struct err *e)
+static bool folder_path(const struct reading *x, size_t row, bool source, const char **ret,
+                        struct err *e)
 {
     const char *path = "", *name = NULL;
     for (size_t depth = 0;; depth++) {
@@ -120,7 +135,7 @@ static bool folder_path(const struct reading *x, size_t row, const char **ret, s
             break;
         if (depth == FOLDERS_MAX || strlen(path) > PATH_MAX_BYTES)
             return msi_bad(e, "folders lie in each other more than %d deep", FOLDERS_MAX);
-        TRY(folder_name(x, row, &name, e));
+        TRY(folder_name(x, row, source, &name, e));
         if (name != NULL && (path = arena_format(x->a, "%s/%s", name, path)) == NULL)
             return arena_err(e);
         if (!lookup_row(&x->folders, parent, &row))
@@ -136,15 +151,18 @@ static bool open_folders(struct reading *x, struct err *e)
     TRY(lookup_open(x->a, x->c, d, "Directory", "Directory", &x->folders, e) &&
         lookup_open(x->a, x->c, d, "Component", "Component", &x->components, e));
     x->paths = ARENA_ARRAY(x->a, x->folders.table.row_count + 1, const char *);
-    if (x->paths == NULL)
+    x->sources = ARENA_ARRAY(x->a, x->folders.table.row_count + 1, const char *);
+    if (x->paths == NULL || x->sources == NULL)
         return arena_err(e);
     return msi_table_column(&x->folders.table, "Directory_Parent", true, &x->folder_parent, e) &&
            msi_table_column(&x->folders.table, "DefaultDir", true, &x->folder_name, e) &&
            msi_table_column(&x->components.table, "Directory_", true, &x->component_folder, e);
 }
 
-static bool path_of(const struct reading *x, uint32_t component, const char *key,
-                    const char *file_name, const char **ret, struct err *e)
+/* Where a file lies: in the tree that is installed and, if that is wanted, in the one that it is
+ * installed from. */
+static bool path_of(const struct reading *x, uint32_t component, const char *key, char *file_name,
+                    struct msi_file *f, bool apart, struct err *e)
 {
     size_t row, folder;
     uint32_t number;
@@ -154,18 +172,25 @@ static bool path_of(const struct reading *x, uint32_t component, const char *key
     if (!lookup_row(&x->folders, number, &folder))
         return msi_bad(e, "the file \"%.80s\" lies in a folder that is not there", key);
     if (x->paths[folder] == NULL)
-        TRY(folder_path(x, folder, &x->paths[folder], e));
+        TRY(folder_path(x, folder, false, &x->paths[folder], e));
     const char *name = long_name(file_name);
     if (!usable(name) || strcmp(name, ".") == 0)
         return msi_bad(e, "the file \"%.80s\" has the name \"%.80s\"", key, name);
-    *ret = arena_format(x->a, "%s%s", x->paths[folder], name);
-    return *ret != NULL || arena_err(e);
+    if ((f->path = arena_format(x->a, "%s%s", x->paths[folder], name)) == NULL)
+        return arena_err(e);
+    if (!apart)
+        return true;
+    if (x->sources[folder] == NULL)
+        TRY(folder_path(x, folder, true, &x->sources[folder], e));
+    f->apart = arena_format(x->a, "%s%s", x->sources[folder], source_name(x, file_name));
+    return f->apart != NULL || arena_err(e);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
 struct file_columns {
-    size_t component, name, sequence;
+    size_t component, name, sequence, attributes;
 };
+enum { FILE_NOT_COMPRESSED = 0x2000, FILE_COMPRESSED = 0x4000 };
 
 static bool read_file(const struct reading *x, const struct file_columns *at, size_t row,
                       struct err *e)
@@ -174,22 +199,24 @@ static bool read_file(const struct reading *x, const struct file_columns *at, si
     const struct msi_table *t = &x->files.table;
     uint32_t component, name;
     char *key, *file_name;
-    const char *path;
+    struct msi_file *f = &x->p->files[row];
     size_t hash_row = SIZE_MAX;
+    int32_t said = msi_cell_number(t, row, at->attributes);
+    bool apart = (said & FILE_COMPRESSED) == 0 &&
+                 ((said & FILE_NOT_COMPRESSED) != 0 || (x->word_count & MSI_COMPRESSED) == 0);
     TRY(msi_cell_text(d, t, row, at->component, &component, e) &&
         msi_cell_text(d, t, row, at->name, &name, e));
     TRY(text_of(x, x->files.keys[row], &key, e) && text_of(x, name, &file_name, e));
-    TRY(path_of(x, component, key, file_name, &path, e));
     (void)lookup_row(&x->hashes, x->files.keys[row], &hash_row);
-    x->p->files[row] = (struct msi_file){.key = key,
-                                         .path = path,
-                                         .sequence = msi_cell_number(t, row, at->sequence),
-                                         .size = msi_cell_number(t, row, x->p->size_column),
-                                         .row = row,
-                                         .cab = SIZE_MAX,
-                                         .in_cab = SIZE_MAX,
-                                         .hash_row = hash_row};
-    return x->p->files[row].size >= 0 || msi_bad(e, "the file \"%.80s\" has a negative size", key);
+    *f = (struct msi_file){.key = key,
+                           .sequence = msi_cell_number(t, row, at->sequence),
+                           .size = msi_cell_number(t, row, x->p->size_column),
+                           .row = row,
+                           .cab = SIZE_MAX,
+                           .in_cab = SIZE_MAX,
+                           .hash_row = hash_row};
+    TRY(path_of(x, component, key, file_name, f, apart, e));
+    return f->size >= 0 || msi_bad(e, "the file \"%.80s\" has a negative size", key);
 }
 
 static bool read_files(struct reading *x, struct err *e)
@@ -199,12 +226,13 @@ static bool read_files(struct reading *x, struct err *e)
     TRY(lookup_open(x->a, x->c, &p->database, "File", "File", &x->files, e));
     if (x->files.table.row_count == 0)
         return true;
-    TRY(open_folders(x, e));
+    TRY(msi_word_count(x->a, x->c, &x->word_count, e) && open_folders(x, e));
     TRY(lookup_open(x->a, x->c, &p->database, "MsiFileHash", "File_", &x->hashes, e));
     const struct msi_table *t = &x->files.table;
     TRY(msi_table_column(t, "Component_", true, &at.component, e) &&
         msi_table_column(t, "FileName", true, &at.name, e) &&
         msi_table_column(t, "Sequence", false, &at.sequence, e) &&
+        msi_table_column(t, "Attributes", false, &at.attributes, e) &&
         msi_table_column(t, "FileSize", false, &p->size_column, e));
     static const char *const parts[] = {"HashPart1", "HashPart2", "HashPart3", "HashPart4"};
     for (size_t i = 0; i < COUNT_OF(parts); i++)
@@ -244,28 +272,54 @@ static bool find_cab(const struct reading *x, struct msi_cab *cab, struct err *e
 static bool read_media(const struct reading *x, const struct msi_table *t, size_t row,
                        struct msi_cab *cab, struct err *e)
 {
-    size_t last, cabinet;
+    size_t last, cabinet, disk;
     uint32_t number;
     char *name;
-    TRY(msi_table_column(t, "LastSequence", false, &last, e) &&
+    TRY(msi_table_column(t, "DiskId", false, &disk, e) &&
+        msi_table_column(t, "LastSequence", false, &last, e) &&
         msi_table_column(t, "Cabinet", true, &cabinet, e));
     TRY(msi_cell_text(&x->p->database, t, row, cabinet, &number, e) &&
         text_of(x, number, &name, e));
     cab->last = msi_cell_number(t, row, last);
+    cab->disk = msi_cell_number(t, row, disk);
     if (name[0] == '#') {
         cab->name = name + 1;
         return find_cab(x, cab, e);
     }
     cab->name = name[0] == '\0' ? NULL : name;
-    if (cab->name != NULL)
+    cab->beside = cab->name != NULL;
+    for (char *at = name; *at != '\0'; at++)
+        if (*at == '\\')
+            *at = '/';
+    if (!cab->beside)
         (void)err_user(&cab->problem, ERR_MSI_EXTERNAL,
-                       "It lies in the cabinet \"%.120s\", which is a file beside the installer "
-                       "file. Build the installer with embedded cabinets.",
-                       name);
-    else
-        (void)err_user(&cab->problem, ERR_MSI_EXTERNAL,
-                       "It lies uncompressed beside the installer file. Build the installer with "
-                       "embedded cabinets.");
+                       "The table Media of the installer names no cabinet for medium %d.",
+                       (int)cab->disk);
+    return true;
+}
+
+/* The table MsiDigitalSignature has the certificates of signed cabinets beside the installer. */
+static bool read_pins(const struct reading *x, struct err *e)
+{
+    struct msi_package *p = x->p;
+    struct msi_table t;
+    size_t object, key;
+    TRY(msi_table_open(x->a, x->c, &p->database, "MsiDigitalSignature", &t, e) &&
+        msi_table_column(&t, "Table", true, &object, e) &&
+        msi_table_column(&t, "SignObject", true, &key, e));
+    for (size_t row = 0; row < t.row_count; row++) {
+        uint32_t number;
+        uint64_t medium;
+        char *table, *disk;
+        TRY(msi_cell_text(&p->database, &t, row, object, &number, e) &&
+            text_of(x, number, &table, e));
+        TRY(msi_cell_text(&p->database, &t, row, key, &number, e) && text_of(x, number, &disk, e));
+        if (strcmp(table, "Media") != 0 || !text_u64(reader_text(disk), &medium))
+            continue;
+        for (size_t i = 0; i < p->cab_count; i++)
+            if (p->cabs[i].disk >= 0 && (uint64_t)p->cabs[i].disk == medium)
+                p->cabs[i].pinned = true;
+    }
     return true;
 }
 
@@ -304,9 +358,14 @@ static bool read_cabs(const struct reading *x, struct err *e)
         TRY(find_cab(x, &p->cabs[0], e));
         p->cab_count = p->cabs[0].entry != NULL;
     }
-    for (size_t i = 0; i < p->file_count; i++)
-        p->files[i].cab = cab_of(p, p->files[i].sequence);
-    return true;
+    for (size_t i = 0; i < p->file_count; i++) {
+        struct msi_file *f = &p->files[i];
+        if (t.row_count == 0) /* a merge module has no other place for its files */
+            f->apart = NULL;
+        if (f->apart == NULL)
+            f->cab = cab_of(p, f->sequence);
+    }
+    return read_pins(x, e);
 }
 
 bool msi_package_read(struct arena *a, const struct msi *m, struct msi_package *ret, struct err *e)
@@ -326,13 +385,39 @@ static int by_path(const void *a, const void *b, void *ctx)
     return strcmp(c->files[*(const uint32_t *)a].path, c->files[*(const uint32_t *)b].path);
 }
 
-static bool open_cab(struct arena *a, const struct cfb *c, struct msi_cab *cab,
+/* The cabinet's bytes; *ret_there false: the problem of the cabinet says why not. */
+static bool find_bytes(struct arena *a, const struct msi_package *p, struct msi_cab *cab,
+                       struct source *ret, bool *ret_there, struct err *e)
+{
+    *ret_there = cab->entry != NULL;
+    if (cab->entry != NULL)
+        return cfb_source(a, p->msi.file, cab->entry, ret, e);
+    if (!cab->beside)
+        return true;
+    if (p->around == NULL) {
+        (void)err_user(&cab->problem, ERR_MSI_EXTERNAL,
+                       "It lies in the cabinet \"%.120s\", which is a file beside the installer, "
+                       "where it is looked for when both are in one ZIP file.",
+                       cab->name);
+        return true;
+    }
+    TRY(p->around->find(p->around->ctx, cab->name, ret, ret_there, e));
+    if (!*ret_there)
+        (void)err_user(&cab->problem, ERR_MSI_EXTERNAL,
+                       "It lies in the cabinet \"%.120s\" of medium %d, which is missing in the "
+                       "folder of the installer. Add it to the artifact.",
+                       cab->name, (int)cab->disk);
+    return true;
+}
+
+static bool open_cab(struct arena *a, const struct msi_package *p, struct msi_cab *cab,
                      struct budget *budget, struct err *e)
 {
     struct source s;
-    if (cab->entry == NULL)
+    bool there;
+    TRY(find_bytes(a, p, cab, &s, &there, e));
+    if (!there)
         return true;
-    TRY(cfb_source(a, c, cab->entry, &s, e));
     if (!cab_open(a, &s, budget, &cab->cab, &cab->problem)) {
         cab->cab = NULL;
         return err_theirs(&cab->problem, e);
@@ -365,12 +450,36 @@ static size_t find_in_cab(const struct msi_cab *cab, const char *key)
 bool msi_package_cabs(struct arena *a, struct msi_package *p, struct budget *budget, struct err *e)
 {
     for (size_t i = 0; i < p->cab_count; i++)
-        TRY(open_cab(a, p->msi.file, &p->cabs[i], budget, e));
+        TRY(open_cab(a, p, &p->cabs[i], budget, e));
     for (size_t i = 0; i < p->file_count; i++) {
         struct msi_file *f = &p->files[i];
         if (f->cab != SIZE_MAX && p->cabs[f->cab].cab != NULL)
             f->in_cab = find_in_cab(&p->cabs[f->cab], f->key);
     }
+    return true;
+}
+
+bool msi_package_apart(const struct msi_package *p, size_t index, struct source *ret, struct err *e)
+{
+    const struct msi_file *f = &p->files[index];
+    bool there = false;
+    if (p->around == NULL)
+        return err_user(
+            e, ERR_MSI_EXTERNAL,
+            "\"%.120s\" lies uncompressed beside the installer, as \"%.120s\", where it "
+            "is looked for when both are in one ZIP file.",
+            f->path, f->apart);
+    TRY(p->around->find(p->around->ctx, f->apart, ret, &there, e));
+    if (!there)
+        return err_user(e, ERR_MSI_EXTERNAL,
+                        "\"%.120s\" lies uncompressed beside the installer, but \"%.120s\", seen "
+                        "from the folder of the installer, is missing. Add it to the artifact.",
+                        f->path, f->apart);
+    if (ret->size != (uint64_t)f->size)
+        return err_user(e, ERR_MSI_EXTERNAL,
+                        "\"%.120s\" beside the installer has %llu bytes, but the database of the "
+                        "installer says %d. Build the installer again.",
+                        f->apart, (unsigned long long)ret->size, (int)f->size);
     return true;
 }
 
@@ -385,14 +494,20 @@ bool msi_package_find(const struct msi_package *p, size_t index, struct cab **re
                         f->path);
     const struct msi_cab *cab = &p->cabs[f->cab];
     if (cab->cab == NULL)
-        return err_user(e, cab->problem.code, "\"%.120s\" cannot be read. %.420s", f->path,
-                        cab->problem.user);
+        return err_user(e, cab->problem.code, "\"%.120s\" in \"%.80s\" cannot be read. %.360s",
+                        f->path, cab->name == NULL ? "no cabinet" : cab->name, cab->problem.user);
     if (f->in_cab == SIZE_MAX)
         return err_user(e, ERR_MSI_EXTERNAL,
                         "\"%.160s\" is listed in the database of the installer file, but its "
                         "cabinet \"%.80s\" does not hold it. Build the installer with all files "
                         "in embedded cabinets.",
                         f->path, cab->name);
+    if (cab->pinned)
+        return err_user(e, ERR_MSI_EXTERNAL,
+                        "The installer holds the certificate of its cabinet \"%.120s\" (table "
+                        "MsiDigitalSignature), so no file in it can be replaced. Build the "
+                        "installer without that row.",
+                        cab->name);
     *ret = cab->cab;
     *ret_in_cab = f->in_cab;
     return true;

@@ -10,7 +10,11 @@ struct msi_cab {
     int32_t last;                  /* sequence number of its last file */
     const char *name;              /* as the Media table has it, '#' left out; NULL: none */
     const struct cfb_entry *entry; /* the stream; NULL: the cabinet is not in this file */
-    struct cab *cab;               /* NULL: it cannot be read, and `problem` says why */
+    int32_t disk;
+    bool beside;      /* it is a file beside the installer */
+    bool pinned;      /* its certificate is in the database */
+    uint32_t outside; /* as in struct entry */
+    struct cab *cab;  /* NULL: it cannot be read, and `problem` says why */
     struct err problem;
     uint32_t *sorted; /* files of the cabinet by path */
 };
@@ -18,10 +22,12 @@ struct msi_file {
     const char *key;  /* primary key, and name in the cabinet */
     const char *path; /* of the target folder tree, long names */
     int32_t sequence, size;
-    size_t row;      /* of the table File */
-    size_t cab;      /* SIZE_MAX: none */
-    size_t in_cab;   /* number there; SIZE_MAX: it is not there */
-    size_t hash_row; /* of the table MsiFileHash; SIZE_MAX: none */
+    size_t row;        /* of the table File */
+    size_t cab;        /* SIZE_MAX: none */
+    size_t in_cab;     /* number there; SIZE_MAX: it is not there */
+    size_t hash_row;   /* of the table MsiFileHash; SIZE_MAX: none */
+    const char *apart; /* uncompressed, in this place beside the installer; NULL: in a cabinet */
+    uint32_t outside;  /* as in struct entry */
 };
 struct msi_package {
     struct msi msi;
@@ -32,14 +38,19 @@ struct msi_package {
     size_t file_count;
     struct msi_cab *cabs;
     size_t cab_count;
+    const struct surroundings *around; /* NULL: nothing is known of files beside the installer */
 };
 
 /* Tables and paths; no cabinet is opened. */
 MUST_CHECK bool msi_package_read(struct arena *a, const struct msi *m, struct msi_package *ret,
                                  struct err *e);
-/* Opens the cabinets. One that cannot be read is no error before a file in it is asked for. */
+/* Opens the cabinets, p->around says which are there beside the installer. One that cannot be read
+ * is no error before a file in it is asked for. */
 MUST_CHECK bool msi_package_cabs(struct arena *a, struct msi_package *p, struct budget *budget,
                                  struct err *e);
+/* An uncompressed file beside the installer. */
+MUST_CHECK bool msi_package_apart(const struct msi_package *p, size_t index, struct source *ret,
+                                  struct err *e);
 /* The file inside of its cabinet; what lies elsewhere is refused with the reason. */
 MUST_CHECK bool msi_package_find(const struct msi_package *p, size_t index, struct cab **ret,
                                  size_t *ret_in_cab, struct err *e);
@@ -57,6 +68,11 @@ MUST_CHECK bool msi_package_tables(const struct msi_package *p, const struct msi
 /* Those of struct format. */
 MUST_CHECK bool msi_container(struct arena *a, const struct source *in, struct budget *budget,
                               struct container **ret, struct err *e);
+MUST_CHECK bool msi_container_near(struct arena *a, const struct source *in, struct budget *budget,
+                                   const struct surroundings *around, struct container **ret,
+                                   struct err *e);
+MUST_CHECK bool msi_rebuild(const struct container *c, size_t outside, const struct change *changes,
+                            size_t count, struct sink *out, struct err *e);
 MUST_CHECK bool msi_extract(const struct container *c, size_t index, struct sink *out,
                             struct err *e);
 MUST_CHECK bool msi_extract_many(const struct container *c, const size_t *indexes, size_t count,

@@ -5,8 +5,8 @@
 
 /* [MS-OLEPS]: the summary information is a stream with one property set. */
 enum { SUMMARY_MAX = 1 << 20, PROPERTIES_MAX = 1000 };
-enum { PID_CODEPAGE = 1, PID_SUBJECT = 3, PID_AUTHOR = 4 };
-enum { VT_I2 = 2, VT_LPSTR = 0x1e, VT_LPWSTR = 0x1f };
+enum { PID_CODEPAGE = 1, PID_SUBJECT = 3, PID_AUTHOR = 4, PID_WORDCOUNT = 15 };
+enum { VT_I2 = 2, VT_I4 = 3, VT_LPSTR = 0x1e, VT_LPWSTR = 0x1f };
 
 /* Bytes that we cannot read become U+FFFD, which no restriction is equal to. */
 static bool decode(struct arena *a, struct reader text, uint16_t page, char **ret, struct err *e)
@@ -74,18 +74,39 @@ static bool load_set(struct arena *a, const struct cfb *c, const struct cfb_entr
     return true;
 }
 
-bool msi_summary(struct arena *a, const struct cfb *c, struct attributes *ret, struct err *e)
+static const struct cfb_entry *summary_of(const struct cfb *c)
 {
     static const char name[] = "\5\0S\0u\0m\0m\0a\0r\0y\0I\0n\0f\0o\0r\0m\0a\0t\0i\0o\0n";
-    static const char *const names[] = {"subject", "author"};
     const struct cfb_entry *x = cfb_find(c, 0, reader_over(name, sizeof name));
+    return x == NULL || x->type != CFB_STREAM ? NULL : x;
+}
+
+/* Without the property everything is taken to be compressed, as all known tools make it. */
+bool msi_word_count(struct arena *a, const struct cfb *c, uint32_t *ret, struct err *e)
+{
+    const struct cfb_entry *x = summary_of(c);
+    struct reader set, value;
+    uint32_t type;
+    *ret = MSI_COMPRESSED;
+    if (x == NULL)
+        return true;
+    TRY(load_set(a, c, x, &set, e));
+    if (property(set, PID_WORDCOUNT, &value, &type) && type == VT_I4)
+        (void)!reader_u32le(&value, ret);
+    return true;
+}
+
+bool msi_summary(struct arena *a, const struct cfb *c, struct attributes *ret, struct err *e)
+{
+    static const char *const names[] = {"subject", "author"};
+    const struct cfb_entry *x = summary_of(c);
     struct attribute *list = ARENA_ARRAY(a, COUNT_OF(names), struct attribute);
     struct reader set;
     size_t n = 0;
     if (list == NULL)
         return arena_err(e);
     *ret = (struct attributes){0};
-    if (x == NULL || x->type != CFB_STREAM)
+    if (x == NULL)
         return true;
     TRY(load_set(a, c, x, &set, e));
     for (size_t i = 0; i < COUNT_OF(names); i++) {
