@@ -262,36 +262,46 @@ static bool verify(struct attempt *t, bool *ret_over, struct err *e)
 
 /* --- the three lists: plan, journal of the key process, verify run ---------------------------- */
 
-static bool find_use(struct reader uses, uint32_t slot, struct record_USE *ret)
+/* The journal has its uses in the order they were made. A slot that was not used has no digest. */
+static bool sort_uses(struct attempt *t, struct record_USE **ret, struct err *e)
 {
-    while (uses.left > 0 && record_USE_next(&uses, ret))
-        if (ret->slot == slot)
-            return true;
-    return false;
+    struct reader uses = t->uses;
+    struct record_USE use;
+    struct record_USE *list =
+        ARENA_ARRAY(t->context->arena, (size_t)t->slots + 1, struct record_USE);
+    if (list == NULL)
+        return arena_err(e);
+    while (uses.left > 0) {
+        if (!record_USE_next(&uses, &use) || use.slot >= t->slots || list[use.slot].digest.left > 0)
+            return err_set(e, ERR_UNVERIFIED, "a use that is of no slot, or of one used before");
+        list[use.slot] = use;
+    }
+    *ret = list;
+    return true;
 }
 
-/* Slot for slot: what the key signed stands in the output, by the right certificate, time-stamped
- * where that was wanted. The verify run sends its slots in rising order, each once. */
+/* Slot for slot: what the key signed stands in the output, by the right certificate. (The verify
+ * run itself refuses a signature without the time stamp that was wanted.) It sends its slots in
+ * rising order, each once. */
 static bool compare_lists(struct attempt *t, struct err *e)
 {
     struct reader found = t->found;
     struct record_FOUND f;
-    struct record_USE use;
+    struct record_USE *uses;
     uint32_t next = 0;
+    TRY(sort_uses(t, &uses, e));
     for (; found.left > 0; next++) {
-        if (!record_FOUND_next(&found, &f) || f.slot != next)
+        if (!record_FOUND_next(&found, &f) || f.slot != next || next >= t->slots)
             return err_set(e, ERR_UNVERIFIED, "slot %u: the verify run is out of order", next);
-        if (!find_use(t->uses, f.slot, &use))
+        if (uses[next].digest.left == 0)
             return err_set(e, ERR_UNVERIFIED, "slot %u was never signed", f.slot);
-        if (use.algorithm != f.algorithm || !reader_equal(use.digest, f.digest))
+        if (uses[next].algorithm != f.algorithm || !reader_equal(uses[next].digest, f.digest))
             return err_set(e, ERR_UNVERIFIED, "slot %u: another digest was signed", f.slot);
         if (!reader_equal(f.certificate, row_bytes(&t->context->row, "certificate_sha256")))
             return err_set(e, ERR_UNVERIFIED, "slot %u: another certificate", f.slot);
     }
-    if (next != t->slots || job_count_uses(t->uses) != t->slots)
-        return err_set(e, ERR_UNVERIFIED, "%u slots planned, %u used, %u found", t->slots,
-                       job_count_uses(t->uses), next);
-    return true;
+    return next == t->slots ||
+           err_set(e, ERR_UNVERIFIED, "%u slots planned, %u found", t->slots, next);
 }
 
 /* --- D17: release ---------------------------------------------------------------------------- */
@@ -404,7 +414,9 @@ static bool close_and_verify(struct attempt *t, struct err *e)
     if (over)
         return true;
     struct err differs = {0};
-    return compare_lists(t, &differs) ? finish(t, e) : refuse(c, &differs, e);
+    if (compare_lists(t, &differs))
+        return finish(t, e);
+    return err_theirs(&differs, e) && refuse(c, &differs, e);
 }
 
 static bool give_up_grant(struct db_tx *tx, void *ctx, struct err *e)

@@ -62,7 +62,8 @@ UPDATE requests SET cancel_wanted = 1, reason = $2 WHERE id = $1 AND finished IS
 SELECT id, organization FROM requests WHERE finished IS NULL AND cancel_wanted = 0 AND cancel_at IS NOT NULL AND cancel_at < $1 LIMIT 100
 
 -- name: requests_uses_blob
-SELECT COUNT(*) AS n FROM requests WHERE artifact = $1 OR plan = $1 OR output = $1
+SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM requests WHERE artifact = $1
+  UNION ALL SELECT 1 FROM requests WHERE plan = $1 UNION ALL SELECT 1 FROM requests WHERE output = $1) x
 
 -- name: request_step_add
 INSERT INTO request_steps (request, ordinal, name, started, note)
