@@ -307,14 +307,22 @@ static bool start_front(struct core *c, struct channel channel, struct err *e)
     return start_thread(receive_front, f, e);
 }
 
-/* A key process that was restarted: shown the log again, in a thread of its own. */
+/* A key process that was restarted: shown the log again, in a thread of its own. Trouble on our
+ * side (a full disk, say) may pass, and nothing is signed before; a refusal is final, and a key
+ * process that has gone again comes back with a thread of its own. */
 static void *open_authority(void *ctx)
 {
+    enum { PAUSE_MS = 2000 };
     struct core *c = ctx;
-    struct err e = {0};
-    if (!authority_open(&c->service, &e))
-        log_err(LOG_ERROR, "key", "the key process does not accept the log", &e);
-    return NULL;
+    for (;;) {
+        struct err e = {0};
+        if (authority_open(&c->service, &e))
+            return NULL;
+        log_err(LOG_ERROR, "key", "the log was not accepted by the key process", &e);
+        if (!err_is_ours(&e) && e.code != ERR_DB_AWAY)
+            return NULL;
+        clock_sleep(PAUSE_MS);
+    }
 }
 
 static bool start_service(struct core *c, struct err *e)

@@ -135,8 +135,11 @@ bool authenticate_session(struct service *s, struct reader cookie, struct arena 
     struct lookup l = {.arena = a, .actor = &actor};
     TRY(digest_of(HASH_SHA256, cookie, &l.hash, e));
     TRY(db_read(s->db, find_session, &l, e));
+    /* A session from the future is one from before the clock was put right: it would not end. */
+    enum { AHEAD_MS = 5 * 60 * 1000 };
     int64_t now = clock_wall_ms();
-    if (now - l.last_used > s->session_idle_ms || now - l.created > s->session_max_ms)
+    bool ahead = l.created > now + AHEAD_MS || l.last_used > now + AHEAD_MS;
+    if (ahead || now - l.last_used > s->session_idle_ms || now - l.created > s->session_max_ms)
         return err_set(e, ERR_UNAUTHENTICATED, "session ended");
     if (now - l.last_used > 60000)
         TRY(db_write(s->db, CRASH_S01, touch_session, &l, e));

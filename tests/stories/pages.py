@@ -108,6 +108,17 @@ class Pages(unittest.TestCase):
         for path in ("/requests/00000000-0000-4000-8000-000000000000", "/projects/none", "/nothing"):
             self.assertEqual(self.ana.go("GET", path)[0], 404, path)
 
+    def test_a_session_from_the_future_has_ended(self):
+        """The clock was ahead when it was made; it would outlive every limit."""
+        eve = Person(self.s.url).sign_in("ana@example.org")
+        self.assertEqual(eve.go("GET", "/")[0], 200)
+        db = sqlite3.connect(self.s.data + "/db/chancery.db", timeout=30)
+        with db:
+            newest = db.execute("SELECT hash FROM sessions ORDER BY created DESC LIMIT 1").fetchone()[0]
+            db.execute("UPDATE sessions SET created = created + 3600000, last_seen = last_seen + 3600000 WHERE hash = ?", (newest,))
+        db.close()
+        self.assertEqual(eve.go("GET", "/")[0], 303)
+
     def test_sign_out_ends_the_session(self):
         bob = Person(self.s.url)
         bob.post("/signin", {"email": "ana@example.org", "password": PASSWORD})
