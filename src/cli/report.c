@@ -194,7 +194,9 @@ static void text_signature(struct writer *w, const struct report_signature *s)
         clock_iso(x->stamp_time * 1000, iso);
         writer_format(w, "    time stamp: %s%s%s%s\n", iso, s->stamper != NULL ? " by " : "",
                       s->stamper != NULL ? s->stamper : "",
-                      s->stamp_judged ? "" : " (server not judged: no --tsa-ca)");
+                      s->stamp_judged      ? ""
+                      : s->problem != NULL ? " (server not judged)"
+                                           : " (server not judged: no --tsa-ca)");
     } else {
         writer_text(w, "    no time stamp\n");
     }

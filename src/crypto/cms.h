@@ -50,9 +50,11 @@ struct cms_signer {
     struct reader unsigned_attributes; /* content of [1]; empty: none */
 };
 struct cms {
-    struct reader head;         /* of SignedData: version up to encapContentInfo, whole elements */
-    struct reader digests;      /* content of digestAlgorithms; .at NULL: not looked at */
-    struct reader content_type; /* content octets of the identifier */
+    struct reader head;    /* of SignedData: version up to encapContentInfo, whole elements */
+    struct reader digests; /* content of digestAlgorithms; .at NULL: not looked at */
+    /* Content octets of the identifier. .at NULL where counter-signatures are judged: they have no
+     * contentType attribute (RFC 5652 11.4), but some writers add one that says data. */
+    struct reader content_type;
     bool detached;
     struct reader content_element; /* what is inside of [0] EXPLICIT, whole */
     struct reader content;         /* its content octets: what is hashed */

@@ -196,8 +196,10 @@ static bool check_attributes(const struct cms *c, const struct cms_signer *s,
                              struct reader content_digest, struct err *e)
 {
     struct reader set = cms_signed_attributes(s), type, digest, value;
-    if (!cms_attribute_find(set, OID_CONTENT_TYPE, &type) || !der_only(type, DER_OID, &value) ||
-        !reader_equal(value, c->content_type))
+    struct reader want = c->content_type.at == NULL ? oid_bytes(OID_DATA) : c->content_type;
+    bool typed = cms_attribute_find(set, OID_CONTENT_TYPE, &type);
+    if (typed ? !der_only(type, DER_OID, &value) || !reader_equal(value, want)
+              : c->content_type.at != NULL)
         return err_set(e, ERR_SIGNATURE, "the contentType attribute does not fit");
     if (!cms_attribute_find(set, OID_MESSAGE_DIGEST, &digest) ||
         !der_only(digest, DER_OCTET_STRING, &value))
@@ -264,7 +266,7 @@ bool cms_verify(struct arena *a, const struct cms *c, const struct cms_signer *s
     if (s->attributes.left > 0) {
         TRY(check_attributes(c, s, content_digest, e) && digest_attributes(s, &digest, e));
     } else {
-        if (!oid_is(c->content_type, OID_DATA)) /* RFC 5652 5.3 */
+        if (c->content_type.at != NULL && !oid_is(c->content_type, OID_DATA)) /* RFC 5652 5.3 */
             return err_set(e, ERR_SIGNATURE, "signed attributes are missing");
         digest.len = content_digest.left;
         if (!reader_copy(&content_digest, digest.bytes, digest.len))

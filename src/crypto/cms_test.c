@@ -206,6 +206,60 @@ static void test_cms_with_unsigned__keeps_the_signature(void **state)
     unmake(&m);
 }
 
+/* A counter-signature by hand, over the message's signature; `type` adds a contentType. */
+static bool counter_signed(const struct made *m, const struct cms *c, bool type, bool as_counter)
+{
+    struct writer set, attributes, signature;
+    struct cms alike = *c;
+    struct cms_signer s = c->signers[0];
+    struct digest_value over, to_sign, unused;
+    struct err e = {0};
+    writer_init(&set, 1024);
+    writer_init(&attributes, 1024);
+    writer_init(&signature, 1024);
+    assert_true(digest_of(s.hash, s.signature, &over, &e));
+    for (int i = type ? 0 : 1; i < 2; i++) {
+        size_t at = der_open(&set, DER_SEQUENCE);
+        der_put_oid(&set, i == 0 ? OID_CONTENT_TYPE : OID_MESSAGE_DIGEST);
+        size_t values = der_open(&set, DER_SET);
+        if (i == 0)
+            der_put_oid(&set, OID_DATA);
+        else
+            der_put_octets(&set, digest_view(&over));
+        der_close(&set, values);
+        der_close(&set, at);
+    }
+    der_put(&attributes, DER_SET, writer_view(&set));
+    assert_true(digest_of(s.hash, writer_view(&attributes), &to_sign, &e));
+    assert_true(key_sign_digest(m->kit.key, m->algorithm, digest_view(&to_sign), &signature, &e));
+    attributes.len = 0;
+    der_put(&attributes, DER_CONTEXT_MADE(0), writer_view(&set));
+    s.attributes = writer_view(&attributes);
+    s.signature = writer_view(&signature);
+    if (as_counter)
+        alike.content_type = (struct reader){0};
+    bool ok = cms_verify(m->kit.arena, &alike, &s, digest_view(&over), NULL, &unused, &e);
+    writer_done(&set);
+    writer_done(&attributes);
+    writer_done(&signature);
+    return ok;
+}
+
+static void test_cms_verify__counter_signatures_have_no_content_type(void **state)
+{
+    struct made m;
+    struct cms c;
+    struct err e = {0};
+    (void)state;
+    make(&m, "rsa-2048", false, false, false);
+    assert_true(cms_parse(m.kit.arena, writer_view(&m.out), &c, &e));
+    assert_true(counter_signed(&m, &c, false, true));
+    assert_true(counter_signed(&m, &c, true, true)); /* older writers */
+    assert_true(counter_signed(&m, &c, true, false));
+    assert_false(counter_signed(&m, &c, false, false)); /* in a message it must be there */
+    unmake(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_cms_verify__flipped_bytes),
         cmocka_unit_test(test_cms_parse__openssl_messages),
         cmocka_unit_test(test_cms_with_unsigned__keeps_the_signature),
+        cmocka_unit_test(test_cms_verify__counter_signatures_have_no_content_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

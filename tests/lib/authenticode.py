@@ -28,16 +28,33 @@ def new_enough():
 
 
 class Bench:
-    def __init__(self, key="rsa:2048", options=(), subject="/O=Tests/CN=Signer"):
+    """certificate: the signer's; roots: what verifiers trust. They are the same but for issued=True."""
+
+    def __init__(self, key="rsa:2048", options=(), subject="/O=Tests/CN=Signer", issued=False):
         self.folder = tempfile.mkdtemp(prefix="chancery-authenticode-")
         self.key, self.certificate = self.path("key.pem"), self.path("certificate.pem")
-        done = subprocess.run(["openssl", "req", "-x509", "-newkey", key, *options, "-nodes", "-keyout", self.key,
-                               "-out", self.certificate, "-days", "3650", "-subj", subject, "-addext",
-                               "extendedKeyUsage=critical,codeSigning", "-addext", "keyUsage=critical,digitalSignature"],
-                              capture_output=True, text=True)
+        self.roots, issuer = self.certificate, []
+        if issued:
+            self.roots = self.path("root.pem")
+            self._certificate("-newkey", "rsa:2048", "-keyout", self.path("root.key"), "-out", self.roots, "-subj", "/O=Tests/CN=Root",
+                              "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+            issuer = ["-CA", self.roots, "-CAkey", self.path("root.key"), "-addext", "basicConstraints=critical,CA:FALSE"]
+        self._certificate("-newkey", key, *options, *issuer, "-keyout", self.key, "-out", self.certificate, "-subj", subject, "-addext",
+                          "extendedKeyUsage=critical,codeSigning", "-addext", "keyUsage=critical,digitalSignature")
+        self.tsa = tsa.Tsa()
+
+    def _certificate(self, *arguments):
+        done = subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "3650", *arguments], capture_output=True, text=True)
         if done.returncode != 0:
             raise AssertionError(done.stderr)
-        self.tsa = tsa.Tsa()
+
+    def pfx(self, password):
+        """Key and certificates in one file, as tools of Windows want them."""
+        done = subprocess.run(["openssl", "pkcs12", "-export", "-inkey", self.key, "-in", self.certificate, "-certfile", self.roots,
+                               "-passout", "pass:" + password, "-out", self.path("signer.pfx")], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        return self.path("signer.pfx")
 
     def __enter__(self):
         self.tsa.__enter__()
@@ -60,7 +77,9 @@ class Bench:
         return subprocess.run([os.path.join(PROGRAMS, "chancery"), *map(str, args)], capture_output=True, timeout=600)
 
     def sign(self, source, output, hash_name="sha256", stamp=False, options=()):
-        done = self.chancery("sign", "--key", self.key, "--cert", self.certificate, "--hash", hash_name, "--force",
+        done = self.chancery("sign", "--key", self.key, "--cert", self.certificate, "--force",
+                             *([] if "--config" in options else ["--hash", hash_name]),
+                             *(["--chain", self.roots] if self.roots != self.certificate else []),
                              *(["--tsa", self.tsa.url] if stamp else []), *options, "-o", output, source)
         if done.returncode != 0:
             raise AssertionError("%s: exit %d: %s" % (source, done.returncode, done.stderr.decode(errors="replace")))
@@ -73,14 +92,14 @@ class Bench:
 
     def valid(self, path, roots=None, stamp_roots=None):
         """What our own verify says."""
-        done = self.chancery("verify", "--ca", roots or self.certificate, "--tsa-ca", stamp_roots or self.tsa_roots, path)
+        done = self.chancery("verify", "--ca", roots or self.roots, "--tsa-ca", stamp_roots or self.tsa_roots, path)
         if done.returncode not in (0, 1, 2):
             raise AssertionError("%s: exit %d: %s" % (path, done.returncode, done.stderr.decode(errors="replace")))
         return done.returncode == 0
 
     def accepted(self, path, roots=None, stamp_roots=None):
         """What osslsigncode says. Its exit status is not enough: one good nested signature hides a bad one."""
-        done = subprocess.run(["osslsigncode", "verify", "-ignore-crl", "-CAfile", roots or self.certificate,
+        done = subprocess.run(["osslsigncode", "verify", "-ignore-crl", "-CAfile", roots or self.roots,
                                "-TSA-CAfile", stamp_roots or self.tsa_roots, "-in", path], capture_output=True, timeout=300)
         output = (done.stdout + done.stderr).decode(errors="replace")
         return done.returncode == 0 and "MISMATCH" not in output and "verification: failed" not in output

@@ -179,11 +179,11 @@ static bool judged(struct arena *a, struct signature *s, bool ok, const struct e
 /* A repository that takes a package with an author's signature counter-signs that. */
 static bool counter_signatures(struct run *r, const struct cms_signer *si, struct err *e)
 {
-    struct cms as_data = *r->c;
+    struct cms counter_signed = *r->c;
     struct cms_values values = {.attributes = si->unsigned_attributes};
     struct reader value;
-    as_data.content_type = oid_bytes(OID_DATA);
-    as_data.digests = (struct reader){0};
+    counter_signed.content_type = (struct reader){0};
+    counter_signed.digests = (struct reader){0};
     while (cms_values_next(&values, OID_COUNTER_SIGNATURE, &value)) {
         struct cms_signer counter;
         struct err why = {0};
@@ -197,7 +197,7 @@ static bool counter_signatures(struct run *r, const struct cms_signer *si, struc
         if (!cms_signer_parse(value, &counter))
             err_user(&why, ERR_SIGNATURE, "The counter-signature cannot be read.");
         else
-            ok = check_signer(r, &as_data, &counter, si->signature, s, &why, e);
+            ok = check_signer(r, &counter_signed, &counter, si->signature, s, &why, e);
         TRY(judged(r->job->arena, s, ok, &why, e));
     }
     return true;
