@@ -51,6 +51,7 @@
     O(OID_KEY_ID,                 "2.5.29.14",                 "\x55\x1d\x0e") \
     O(OID_KEY_USAGE,              "2.5.29.15",                 "\x55\x1d\x0f") \
     O(OID_BASIC_CONSTRAINTS,      "2.5.29.19",                 "\x55\x1d\x13") \
+    O(OID_ISSUER_KEY_ID,          "2.5.29.35",                 "\x55\x1d\x23") \
     O(OID_EXTENDED_KEY_USAGE,     "2.5.29.37",                 "\x55\x1d\x25") \
     O(OID_ANY_USAGE,              "2.5.29.37.0",               "\x55\x1d\x25\x00") \
     O(OID_CODE_SIGNING,           "1.3.6.1.5.5.7.3.3",         "\x2b\x06\x01\x05\x05\x07\x03\x03") \

@@ -130,6 +130,13 @@ static bool read_basic_constraints(struct reader value, struct certificate *c)
     return reader_at_end(&seq);
 }
 
+static bool read_issuer_key_id(struct reader value, struct certificate *c)
+{
+    struct reader seq;
+    return der_only(value, DER_SEQUENCE, &seq) &&
+           der_optional(&seq, DER_CONTEXT(0), &c->issuer_key_id);
+}
+
 static bool read_extension(struct reader ext, struct certificate *c, unsigned *seen)
 {
     struct reader oid, value;
@@ -140,7 +147,7 @@ static bool read_extension(struct reader ext, struct certificate *c, unsigned *s
     TRY(der_octets(&ext, &value) && reader_at_end(&ext));
     enum oid id = oid_find(oid);
     static const enum oid read[] = {OID_KEY_USAGE, OID_EXTENDED_KEY_USAGE, OID_BASIC_CONSTRAINTS,
-                                    OID_KEY_ID};
+                                    OID_KEY_ID, OID_ISSUER_KEY_ID};
     for (unsigned i = 0; i < COUNT_OF(read); i++) {
         if (read[i] != id)
             continue;
@@ -155,6 +162,8 @@ static bool read_extension(struct reader ext, struct certificate *c, unsigned *s
     }
     if (id == OID_BASIC_CONSTRAINTS)
         return read_basic_constraints(value, c);
+    if (id == OID_ISSUER_KEY_ID)
+        return read_issuer_key_id(value, c);
     return id != OID_KEY_ID || der_only(value, DER_OCTET_STRING, &c->key_id);
 }
 

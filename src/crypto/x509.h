@@ -30,11 +30,16 @@ struct certificate {
     struct reader usages[USAGES_MAX]; /* extended key usage: content octets of the identifiers */
     size_t usage_count;               /* 0: the extension is absent */
     struct reader key_id;             /* subject key identifier, may be empty */
+    struct reader issuer_key_id;      /* the same of its issuer, may be empty */
     bool self_issued;                 /* subject equals issuer */
     uint8_t sha1[20], sha256[32];
 };
 MUST_CHECK bool certificate_parse(struct arena *a, struct reader der, struct certificate *ret,
                                   struct err *e);
+/* A whole Name as Windows writes it, which compares such texts: CN=A, O="B, C", S=Ohio, OID.1.2=x.
+ * False: no memory, or it is no Name. */
+MUST_CHECK bool certificate_name_windows(struct arena *a, struct reader name, const char **ret,
+                                         struct err *e);
 /* Listed, or anyExtendedKeyUsage, or no extension at all. */
 MUST_CHECK bool certificate_usable_for(const struct certificate *c, enum oid usage);
 

@@ -22,6 +22,9 @@ static void test_certificate__self_signed_for_every_key(void **state)
         assert_true(certificate_parse(arena, der, &c, &e));
         assert_string_equal(c.common_name, "Jos\xc3\xa9, \"x\"");
         assert_string_equal(c.subject_text, "CN=Jos\xc3\xa9\\, \\\"x\\\",O=Chancery tests,C=DE");
+        const char *windows;
+        assert_true(certificate_name_windows(arena, c.subject, &windows, &e));
+        assert_string_equal(windows, "CN=\"Jos\xc3\xa9, \"\"x\"\"\", O=Chancery tests, C=DE");
         assert_true(c.self_issued && !c.ca && c.usage_critical && c.usage_count == 1);
         assert_int_equal(c.key_usage, USAGE_DIGITAL_SIGNATURE);
         assert_true(certificate_usable_for(&c, OID_CODE_SIGNING));

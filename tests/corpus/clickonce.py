@@ -9,6 +9,7 @@ import sys
 import unittest
 
 import authenticode
+import dotnet
 
 CORPUS = os.environ.get("CHANCERY_CORPUS", "")
 
@@ -45,6 +46,21 @@ class RealFiles(unittest.TestCase):
                 self.assertTrue(b.valid(b.path(name)), path)
                 signed += 1
         self.assertGreater(signed, 1)
+
+    @unittest.skipIf(dotnet.missing(), dotnet.missing())
+    def test_judged_by_dotnet(self):
+        """The corpus has not all files that they name, so only signatures."""
+        theirs = [p for p in manifests() if b"StrongNameSignature" in open(p, "rb").read()]
+        self.assertGreater(len(theirs), 1)
+        with authenticode.Bench(issued=True) as b, dotnet.Program("clickonce_dotnet") as checker:
+            status, said = checker.run("--no-files", *theirs)
+            self.assertEqual((status, said.count("\n")), (0, len(theirs)), said)
+            ours = []
+            for path in manifests():
+                ours.append(b.path(os.path.basename(path)))
+                b.sign(path, ours[-1], stamp=True)
+            status, said = checker.run("--root", b.roots, "--stamp-root", b.tsa.ca, "--no-files", *ours)
+            self.assertEqual((status, said.count("\n")), (0, len(ours)), said)
 
 
 if __name__ == "__main__":

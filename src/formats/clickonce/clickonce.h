@@ -68,6 +68,8 @@ MUST_CHECK bool clickonce_method_of(const char *uri, enum hash *ret);
 MUST_CHECK bool clickonce_token(struct reader spki, char ret[17], struct err *e);
 /* <KeyValue> of an RSA key. */
 MUST_CHECK bool clickonce_put_key(struct writer *w, struct reader spki, struct err *e);
+/* Whether a KeyValue with these numbers, as octets, is that of the key. */
+bool clickonce_is_key(struct reader spki, struct reader modulus, struct reader exponent);
 /* Hash of the public key alone, by SHA-1, as hexadecimal. */
 MUST_CHECK bool clickonce_key_hash(struct reader spki, char ret[41], struct err *e);
 

@@ -143,3 +143,10 @@ bool clickonce_put_key(struct writer *w, struct reader spki, struct err *e)
     writer_text(w, "</Exponent></RSAKeyValue></KeyValue>");
     return writer_ok(w, e);
 }
+
+bool clickonce_is_key(struct reader spki, struct reader modulus, struct reader exponent)
+{
+    struct reader n, x, bits;
+    return rsa_numbers(spki, &n, &x, &bits) && reader_equal(n, modulus) &&
+           reader_equal(x, exponent);
+}

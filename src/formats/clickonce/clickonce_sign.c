@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "archive/xml_scan.h"
 #include "base/text.h"
 #include "formats/clickonce/clickonce.h"
 #include <stdlib.h>
@@ -7,11 +8,14 @@
 /* The form that Mage and Visual Studio write: an XML signature over the manifest whose KeyInfo
  * holds a license with a second signature, which has the certificates and the time stamp. */
 
+enum { NAMESPACES_MAX = 16, KEY_HASH = 20 };
+
 struct run {
     const struct sign_job *job;
     struct arena *a;
     struct clickonce m;
     struct certificate signer;
+    const char *subject; /* as Windows writes it */
     char token[17];
     struct xml_cut *cuts;
     size_t cut_count;
@@ -87,15 +91,30 @@ static int by_place(const void *a, const void *b)
     return x->from < y->from ? -1 : x->from > y->from;
 }
 
-static bool put_publisher(struct run *r, struct writer *w, struct err *e)
+/* SHA-1 of the issuer's key. The chain is without its root; then the certificate says it, for which
+ * CAs use that hash (RFC 5280 4.2.1.2). */
+static bool issuer_key_hash(struct run *r, char ret[2 * KEY_HASH + 1], struct err *e)
 {
     struct certificate issuer = r->signer;
-    char hash[41];
+    struct reader id = r->signer.issuer_key_id;
     if (r->job->signer->chain_count > 1)
         TRY(certificate_parse(r->a, r->job->signer->chain[1], &issuer, e));
-    TRY(clickonce_key_hash(issuer.spki, hash, e));
+    if (r->job->signer->chain_count > 1 || r->signer.self_issued)
+        return clickonce_key_hash(issuer.spki, ret, e);
+    if (id.left != KEY_HASH)
+        return err_user(e, ERR_CERTIFICATE,
+                        "ClickOnce manifests name the key of the certificate's issuer, but the "
+                        "certificate does not say which it is. Upload it with its whole chain.");
+    text_hex(id.at, id.left, ret);
+    return true;
+}
+
+static bool put_publisher(struct run *r, struct writer *w, struct err *e)
+{
+    char hash[2 * KEY_HASH + 1];
+    TRY(issuer_key_hash(r, hash, e));
     writer_text(w, "<publisherIdentity xmlns=\"" CLICKONCE_V2 "\" name=\"");
-    xml_put_text(w, r->signer.subject_text);
+    xml_put_text(w, r->subject);
     writer_format(w, "\" issuerKeyHash=\"%s\" />", hash);
     return writer_ok(w, e);
 }
@@ -168,6 +187,28 @@ static bool put_signed(struct run *r, struct writer *w, const struct digest_valu
     return writer_ok(w, e);
 }
 
+/* Windows compares all attributes of the identity with those in the license, and counts the
+ * declaration of a default namespace as one of them. */
+static bool put_namespace(struct run *r, struct writer *w, const struct xml_span *x, struct err *e)
+{
+    struct xml_scan_tag tag = {0};
+    struct reader text, value;
+    bool found;
+    if (!reader_slice(r->m.spans.text, x->from, (x->empty ? x->to : x->inside) - x->from, &text))
+        return err_set(e, ERR_INTERNAL, "a tag of a manifest");
+    struct xml_scan scan = xml_scan_over(text);
+    TRY(xml_scan_tag(&scan, r->a, x->attribute_count + NAMESPACES_MAX, &tag, &found, e));
+    for (size_t i = 0; found && i < tag.count && i < tag.room; i++) {
+        const struct xml_scan_attribute *one = &tag.attributes[i];
+        size_t from = one->value_from - 1, size = one->value_to + 1 - from; /* with its quotes */
+        if (!reader_equal_text(one->name, "xmlns") || !reader_slice(text, from, size, &value))
+            continue;
+        writer_text(w, " xmlns=");
+        writer_reader(w, value);
+    }
+    return true;
+}
+
 /* Hash of the manifest, in reverse order, and who signed it. */
 static bool put_grant(struct run *r, struct writer *w, const struct digest_value *document,
                       struct err *e)
@@ -189,11 +230,11 @@ static bool put_grant(struct run *r, struct writer *w, const struct digest_value
         xml_put_text(w, x->value);
         writer_text(w, "\"");
     }
-    writer_format(w,
-                  " publicKeyToken=\"%s\" /></as:ManifestInformation><as:SignedBy />"
-                  "<as:AuthenticodePublisher><as:X509SubjectName>",
-                  r->token);
-    xml_put_text(w, r->signer.subject_text);
+    writer_format(w, " publicKeyToken=\"%s\"", r->token);
+    TRY(put_namespace(r, w, identity, e));
+    writer_text(w, " /></as:ManifestInformation><as:SignedBy /><as:AuthenticodePublisher>"
+                   "<as:X509SubjectName>");
+    xml_put_text(w, r->subject);
     writer_text(w, "</as:X509SubjectName></as:AuthenticodePublisher></r:grant>");
     return writer_ok(w, e);
 }
@@ -265,13 +306,14 @@ bool clickonce_sign(const struct sign_job *job, struct err *e)
     struct run r = {.job = job, .a = job->arena};
     CLEANUP(writer_done) struct writer signature = {0};
     struct reader document, before, behind;
-    size_t end;
+    size_t end = 0;
     writer_init(&signature, 4 * 1024 * 1024);
     TRY(clickonce_open(r.a, job->in, &r.m, e));
     if (job->signer->chain_count == 0)
         return err_set(e, ERR_INTERNAL, "no certificate");
     TRY(certificate_parse(r.a, job->signer->chain[0], &r.signer, e) &&
-        clickonce_token(r.signer.spki, r.token, e));
+        clickonce_token(r.signer.spki, r.token, e) &&
+        certificate_name_windows(r.a, r.signer.subject, &r.subject, e));
     TRY(updated(&r, &document, &end, e) && put_signature(&r, document, &signature, e));
     behind = document;
     if (!reader_take(&behind, end, &before))

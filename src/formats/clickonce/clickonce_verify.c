@@ -228,6 +228,32 @@ static bool check_files(struct run *r, struct signature *s, struct err *e)
     return true;
 }
 
+/* The identity of the assembly ends in the strong name of the key. */
+static bool check_token(struct run *r, struct reader spki, struct signature *s, struct err *e)
+{
+    char token[17];
+    struct err no = {0};
+    const char *said = xml_span_value(&r->m.spans.list[r->m.identity], "publicKeyToken");
+    if (spki.at == NULL)
+        return true;
+    if (clickonce_token(spki, token, &no) && said != NULL && text_equal_ascii_fold(said, token))
+        return true;
+    return err_theirs(&no, e) && refuse(s, "The publicKeyToken is not that of the signer's key.");
+}
+
+/* Windows verifies with the KeyValue, which has to come first. */
+static bool names_key(struct run *r, const struct part *p, struct reader spki)
+{
+    size_t value = child(r, p->key_info, CLICKONCE_DSIG, "KeyValue");
+    size_t rsa = child(r, value, CLICKONCE_DSIG, "RSAKeyValue");
+    size_t modulus = child(r, rsa, CLICKONCE_DSIG, "Modulus");
+    size_t exponent = child(r, rsa, CLICKONCE_DSIG, "Exponent");
+    struct reader n, x;
+    return modulus != SIZE_MAX && exponent != SIZE_MAX &&
+           clickonce_bytes(r->a, &r->m.spans, modulus, &n) &&
+           clickonce_bytes(r->a, &r->m.spans, exponent, &x) && clickonce_is_key(spki, n, x);
+}
+
 static bool find_inner(struct run *r, const struct part *outer, struct part *inner,
                        size_t *ret_license)
 {
@@ -259,8 +285,10 @@ static bool check_both(struct run *r, const struct part *outer, const struct par
     if (spki.at == NULL || out->signed_digest.at == NULL ||
         !key_verify_digest(spki, out->algorithm, out->signed_digest, outer->value, &bad))
         (void)refuse(out, "The signature was not made by the publisher's key.");
+    else if (!names_key(r, outer, spki) || !names_key(r, inner, spki))
+        (void)refuse(out, "The key beside the signature is not the publisher's.");
     TRY(err_theirs(&bad, e));
-    TRY(check_files(r, out, e));
+    TRY(check_token(r, spki, out, e) && check_files(r, out, e));
     if (out->problem != NULL) /* they stand and fall together */
         (void)refuse(in, out->problem);
     else if (in->problem != NULL)
