@@ -282,7 +282,7 @@ static void *clock_thread(void *ctx)
             s->report(s->report_ctx, "deadlines", &e);
         if (any)
             jobs_wake(j);
-        refusals_write(s);
+        refusals_write(s, clock_boot_ms());
         if (second % TIDY_EVERY == TIDY_EVERY - 1)
             tidy(s);
     }

@@ -121,10 +121,9 @@ void refusal_note(struct service *s, const struct refusal *r)
         write_event(s, &c, r);
 }
 
-/* Takes one that is old enough out of the table. */
-static bool take_old(struct counted *ret)
+/* Takes one that began before then out of the table. */
+static bool take_old(int64_t before, struct counted *ret)
 {
-    int64_t before = clock_boot_ms() - TOGETHER_MS;
     struct counted *old = NULL;
     (void)pthread_mutex_lock(&lock);
     for (size_t i = 0; i < REFUSAL_KINDS; i++)
@@ -140,10 +139,10 @@ static bool take_old(struct counted *ret)
     return old != NULL;
 }
 
-void refusals_write(struct service *s)
+void refusals_write(struct service *s, int64_t now)
 {
     struct counted c;
-    while (take_old(&c))
+    while (take_old(now - TOGETHER_MS, &c))
         if (c.more > 0)
             write_event(s, &c, NULL);
 }
