@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/splice.h"
 #include "archive/deflate.h"
+#include "archive/splice_internal.h"
 #include "archive/symbols.h"
 #include "base/bytes.h"
 #include <libdeflate.h>
 #include <stdlib.h>
 
-enum {
-    REACH = 32768,     /* how far back a match may look */
-    EDITS = 65536,     /* edits are looked for in the first so many bytes */
-    LEVEL = 6,         /* of head and tail */
-    SLACK = 64 * 1024, /* room of the result beyond old stream, head and tail */
-};
+enum { SLACK = 64 * 1024 }; /* room of the result beyond old stream, head and tail */
 
 /* A block of a stream. The bits of its codes are [data, end), the end-of-block code being the last
  * `close` of them; a stored block's are its bytes. */
@@ -113,7 +109,7 @@ static bool cut_in_block(struct work *w, const struct block *b)
     uint64_t at = b->out;
     symbols_seek(w->old.symbols, b->header);
     TRY(symbols_block(w->old.symbols));
-    while (at < b->out_end && at < w->edits + REACH) {
+    while (at < b->out_end && at < w->edits + SPLICE_REACH) {
         struct symbol y = {.literal = true};
         if (b->kind == SYMBOL_STORED) {
             uint64_t here = b->data + (at - b->out) * 8;
@@ -137,7 +133,7 @@ static bool cut_in_block(struct work *w, const struct block *b)
 static void compare(struct work *w)
 {
     uint64_t n = w->old.size < w->content.left ? w->old.size : w->content.left, at;
-    at = n < EDITS ? n : EDITS;
+    at = n < SPLICE_EDITS ? n : SPLICE_EDITS;
     while (at > 0 && w->old.plain[at - 1] == w->content.at[at - 1])
         at--;
     w->edits = at;
@@ -149,7 +145,7 @@ static void compare(struct work *w)
 static bool find_cut(struct work *w)
 {
     for (size_t i = 0; w->edits > 0 && i < w->old.count; i++)
-        if (w->old.blocks[i].out < w->edits + REACH)
+        if (w->old.blocks[i].out < w->edits + SPLICE_REACH)
             TRY(cut_in_block(w, &w->old.blocks[i]));
     return w->cut_out >= w->edits;
 }
@@ -287,7 +283,7 @@ static bool encode(struct work *w, struct libdeflate_compressor *c, uint64_t fro
 
 static bool write_all(struct work *w)
 {
-    struct libdeflate_compressor *c = libdeflate_alloc_compressor(LEVEL);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(SPLICE_LEVEL);
     if (c == NULL)
         return false;
     bool ok = encode(w, c, 0, w->cut_out, &w->head) &&
@@ -338,9 +334,11 @@ bool splice_deflate(const struct splice *s, struct sink *out, enum splice_result
                     uint32_t *ret_crc, struct err *e)
 {
     *ret = SPLICE_DOES_NOT_PAY;
-    if (s->size > DEFLATE_WHOLE || s->content.size > DEFLATE_WHOLE || s->size == 0 ||
-        s->stream.size > 2 * DEFLATE_WHOLE)
+    if (s->size == 0)
         return true;
+    if (s->size > DEFLATE_WHOLE || s->content.size > DEFLATE_WHOLE ||
+        s->stream.size > 2 * DEFLATE_WHOLE)
+        return splice_blocks(s, out, ret, ret_crc, e);
     CLEANUP(arena_cleanup) struct arena *arena = arena_new(16 * (size_t)DEFLATE_WHOLE);
     if (arena == NULL)
         return arena_err(e);

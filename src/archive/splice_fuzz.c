@@ -47,5 +47,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!splice_deflate(&s, &nowhere, &result, &crc, &e) || result == SPLICE_WRONG ||
         (result == SPLICE_DONE && !good))
         abort();
+    struct writer out;
+    writer_init(&out, 4 * MOST);
+    struct sink k = sink_memory(&out);
+    if (!splice_blocks(&s, &k, &result, &crc, &e) || result == SPLICE_WRONG ||
+        (result == SPLICE_DONE && !good))
+        abort();
+    writer_done(&out);
     return 0;
 }
