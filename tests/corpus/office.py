@@ -11,7 +11,9 @@ import unittest
 import zipfile
 
 import authenticode
+import compound
 import macros
+import vba
 
 CORPUS = os.environ.get("CHANCERY_CORPUS", "")
 TOOL = os.path.join(os.environ.get("CHANCERY_BUILD", os.path.join(authenticode.ROOT, "build")), "tests/vba_tool")
@@ -53,6 +55,20 @@ class RealFiles(unittest.TestCase):
                     self.assertEqual(computed(b, path)[1][kind, macros.digest_algorithm(content)], content, (path, kind))
                     rebuilt += 1
         self.assertGreater(rebuilt, 10)
+
+    def test_a_second_calculation_gives_the_same(self):
+        """The one that tests/interop/office.py judges by, proved on real signatures."""
+        seen = 0
+        for path in files("*.docm", "*.dotm", "*.xlsm", "*.xls"):
+            streams = compound.read(macros.project(path)) if macros.signatures(path) else {}
+            for kind, info in macros.signatures(path).items():
+                root = [p for p in ("", "_VBA_PROJECT_CUR/") if p + "PROJECT" in streams][0]
+                project = vba.Project({k[len(root):]: v for k, v in streams.items() if k.startswith(root)})
+                algorithm, compiled, source = vba.recorded(info, kind)
+                self.assertEqual(source, project.source(kind, algorithm), (path, kind))
+                self.assertIn(compiled, (b"", project.compiled(kind, algorithm)), (path, kind))
+                seen += 1
+        self.assertGreater(seen, 10)
 
     def test_real_signatures_are_intact_for_our_own_verify(self):
         seen = 0

@@ -16,6 +16,8 @@ struct office_binary {
 struct office_binary_signatures {
     struct reader info[VBA_KINDS];
 };
+/* A compound file of PowerPoint or Visio, which cannot be opened here. */
+bool office_binary_is_other(const struct cfb *file);
 MUST_CHECK bool office_binary_open(struct arena *a, const struct source *in,
                                    struct office_binary *ret, struct err *e);
 /* A stream of the root by its name, in the arena; .at NULL: there is none. */

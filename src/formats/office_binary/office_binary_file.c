@@ -52,11 +52,23 @@ static bool refuse_password(struct arena *a, const struct office_binary *b, stru
     return true;
 }
 
+/* Programs whose macros lie elsewhere, by the stream that they all have. */
+static const struct {
+    const char *stream, *title, *newer;
+} others[] = {{"PowerPoint Document", "PowerPoint (ppt, pps, pot, ppa)", "pptm"},
+              {"VisioDocument", "Visio (vsd, vss, vst)", "vsdm"}};
+
 static bool find_program(const struct cfb *file, enum office_binary_program *ret, struct err *e)
 {
     if (has(file, "EncryptedPackage", CFB_STREAM))
         return err_user(e, ERR_FILE_TYPE,
                         "The Office file is protected by a password. Remove the password.");
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (has(file, others[i].stream, CFB_STREAM))
+            return err_user(e, ERR_FILE_TYPE,
+                            "The file is one of %s. Of the binary Office files only those of Excel "
+                            "and Word can be signed; save it as %s.",
+                            others[i].title, others[i].newer);
     if (has(file, "WordDocument", CFB_STREAM))
         *ret = OFFICE_BINARY_WORD;
     else if (has(file, "Workbook", CFB_STREAM) || has(file, "Book", CFB_STREAM))
@@ -67,6 +79,14 @@ static bool find_program(const struct cfb *file, enum office_binary_program *ret
             "The file is neither a workbook of Excel nor a document of Word. Macros of "
             "other binary files cannot be signed; save it in a newer form (pptm, vsdm).");
     return true;
+}
+
+bool office_binary_is_other(const struct cfb *file)
+{
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (has(file, others[i].stream, CFB_STREAM))
+            return true;
+    return false;
 }
 
 bool office_binary_open(struct arena *a, const struct source *in, struct office_binary *ret,

@@ -3,14 +3,17 @@
 
 enum { PROBE_MEMORY = 256 << 20, INFO_MAX = 4 * 1024 * 1024 };
 
+/* Those of other programs too, so that the refusal can say why. */
 static bool probe(struct reader head, const struct source *in)
 {
     struct office_binary b;
+    struct cfb *file;
     struct err e = {0};
     if (!cfb_starts(head))
         return false;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(PROBE_MEMORY);
-    return a != NULL && office_binary_open(a, in, &b, &e);
+    return a != NULL && cfb_open(a, in, &file, &e) &&
+           (office_binary_is_other(file) || office_binary_open(a, in, &b, &e));
 }
 
 static bool inspect(struct arena *a, const struct source *in, struct file_facts *ret, struct err *e)

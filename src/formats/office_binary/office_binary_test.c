@@ -170,7 +170,7 @@ static void test_office_binary_sign__refuses_with_reasons(void **state)
     refused("a.xls", made(&plain, "Elsewhere/", &book, 1), "contains no macros");
     refused("a.xls", made(&plain, "_VBA_PROJECT_CUR/", &locked, 1), "password");
     refused("a.xls", made(&plain, "_VBA_PROJECT_CUR/", sealed, 2), "whole document");
-    refused("a.ppt", made(&plain, "_VBA_PROJECT_CUR/", &slides, 1), "neither");
+    refused("a.ppt", made(&plain, "_VBA_PROJECT_CUR/", &slides, 1), "PowerPoint");
     refused("a.xls", made(&plain, "_VBA_PROJECT_CUR/", &package, 1), "password");
     refused("a.doc", document(NULL, 0x0300), "password");
     refused("a.xls", reader_text("nothing"), "");
@@ -205,6 +205,27 @@ static void test_office_binary_probe__and_inspect(void **state)
     assert_int_equal(facts.signatures, 0);
     assert_true(office_binary_format.inspect(kit.arena, &signed_in, &facts, &e));
     assert_int_equal(facts.signatures, 1);
+}
+
+/* They are known, so that the refusal can say what can be done. */
+static void test_office_binary_probe__other_programs(void **state)
+{
+    static const char *const cases[][2] = {{"PowerPoint Document", "pptm"},
+                                           {"VisioDocument", "vsdm"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct writer w;
+        struct file_facts facts;
+        struct err e = {0};
+        const struct vba_sample_stream one = {cases[i][0], reader_text("slides")};
+        writer_init(&w, 1 << 16);
+        vba_sample_file(&w, &one, 1);
+        struct reader in = kept(&w);
+        const struct source from = source_memory(in);
+        assert_true(office_binary_format.probe(in, &from));
+        assert_false(office_binary_format.inspect(kit.arena, &from, &facts, &e));
+        assert_non_null(strstr(e.user, cases[i][1]));
+    }
 }
 
 static void test_office_binary_verify__damage(void **state)
@@ -245,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_office_binary_sign__refuses_with_reasons),
         cmocka_unit_test(test_office_binary_unchanged__sees_everything_else),
         cmocka_unit_test(test_office_binary_probe__and_inspect),
+        cmocka_unit_test(test_office_binary_probe__other_programs),
         cmocka_unit_test(test_office_binary_verify__damage),
         cmocka_unit_test(test_office_binary__every_allocation_fails_once),
     };
