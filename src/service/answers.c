@@ -216,10 +216,12 @@ static void tell_refusal(struct answers *a, const struct question *q, const stru
         fail(a, e);
 }
 
-/* Trouble of ours that another attempt may not meet; all else is an answer to the worker. */
+/* Trouble of ours that another attempt, which takes a new grant in place of one whose time is over,
+ * may not meet; all else is an answer to the worker. */
 static bool may_pass(const struct err *e)
 {
-    return err_is_ours(e) || e->code == ERR_DB || err_http_status(e->code) == 503;
+    return err_is_ours(e) || e->code == ERR_GRANT_EXPIRED || e->code == ERR_DB ||
+           err_http_status(e->code) == 503;
 }
 
 static void *answer_questions(void *ctx)

@@ -98,17 +98,15 @@ static size_t algorithms_of(const char *key_type, sign_algorithm ret[GRANT_ALGOR
 }
 
 /* A grant stands for one decision and for one time. What was signed under it is of no use once the
- * policy, its certificate or anything else of the subject is another; nor may it end while the
- * worker runs. */
+ * policy, its certificate or anything else of the subject is another. */
 static bool check_grant(struct attempt *t, struct reader encoding, struct err *e)
 {
     struct record_GRANT grant;
-    uint64_t end = (uint64_t)(clock_wall_ms() + t->context->service->job_timeout_ms);
     if (!record_GRANT_next(&encoding, &grant))
         return err_set(e, ERR_DB_DAMAGED, "grant row");
     if (!reader_equal(grant.subject, reader_over(t->subject, sizeof t->subject)))
         t->outdated = "what was decided on has changed";
-    else if (grant.expires <= end)
+    else if (grant.expires <= (uint64_t)clock_wall_ms())
         t->outdated = "its time is over";
     return true;
 }

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -15,10 +16,10 @@ from faulty import SLOTS, Faulty  # noqa: E402
 
 
 class Endings(Faulty):
-    def stamps_by(self, spoil, budget=60):
+    def stamps_by(self, spoil, budget=60, settings=""):
         server = tsa.Tsa(spoil=spoil)
         self.addCleanup(server.close)
-        self.serving(settings="tsa = %s ca=%s\ntsa_timeout = 2s\ntsa_budget = %ds\nworkers = 1\n" % (server.url, server.ca, budget))
+        self.serving(settings="tsa = %s ca=%s\ntsa_timeout = 2s\ntsa_budget = %ds\nworkers = 1\n%s" % (server.url, server.ca, budget, settings))
         return server
 
     def rows(self, sql, *values):
@@ -49,36 +50,52 @@ class Endings(Faulty):
         self.clean(0)
         self.assertIn(int(self.details("SigningRequest.Ended")[0]["slotsUsedButNotReleased"]), range(1, SLOTS + 1))
 
-    def test_policy_changed_before_the_run_is_repeated(self):
-        """The open grant was for the old decision: the run that follows gets one of its own."""
+    def interrupted(self, settings="", between=lambda: None):
+        """A run that waits for a time stamp is killed; `between` happens; then the server answers."""
         state = {"silent": True}
 
         def spoil(handler, reply):
             return handler.connection.close() if state["silent"] else reply
 
-        silent = self.stamps_by(spoil)
+        silent = self.stamps_by(spoil, settings=settings)
         request = self.submit()
         self.s.wait(lambda: silent.requests, "a stamp that is asked for")
         self.kept.keep()
         self.s.kill()
-        self.s.task({"task": "apply", "dryRun": False, "document": {"apiVersion": "chancery/v1", "projects": [
-            {"slug": "acme-app", "signingPolicies": [{"slug": "test-signing", "name": "Another name"}]}]}})
+        between()
         state["silent"] = False
         self.s.start()
         self.assertEqual(self.s.wait_final(request), "Completed", self.problem(request))
+        return request
+
+    def given_up(self, request, reason):
+        self.assertEqual(self.rows("SELECT attempt, state FROM grants WHERE request = ? ORDER BY attempt", request),
+                         [(1, "closed"), (2, "closed")])
+        events = self.details("SigningRequest.AttemptGivenUp")
+        self.assertEqual([d["reason"] for d in events], [reason])
+        self.assertIn(int(events[0]["slotsUsedButNotReleased"]), range(1, SLOTS + 1))
+
+    def test_policy_changed_before_the_run_is_repeated(self):
+        """The open grant was for the old decision: the run that follows gets one of its own."""
+        def rename():
+            self.s.task({"task": "apply", "dryRun": False, "document": {"apiVersion": "chancery/v1", "projects": [
+                {"slug": "acme-app", "signingPolicies": [{"slug": "test-signing", "name": "Another name"}]}]}})
+
+        request = self.interrupted(between=rename)
         status, _, body = self.s.call("GET", self.s.api("SigningRequests/%s/Receipt" % request))
         self.assertEqual(status, 200, body)
         self.clean(1)
-        self.assertEqual(self.rows("SELECT attempt, state FROM grants WHERE request = ? ORDER BY attempt", request),
-                         [(1, "closed"), (2, "closed")])
-        given_up = self.details("SigningRequest.AttemptGivenUp")
-        self.assertEqual([d["reason"] for d in given_up], ["what was decided on has changed"])
-        self.assertIn(int(given_up[0]["slotsUsedButNotReleased"]), range(1, SLOTS + 1))
+        self.given_up(request, "what was decided on has changed")
         # What was released is what the last grant was given for.
         intent = bytes(self.rows("SELECT e.leaf FROM grants g JOIN audit_events e ON e.position = g.intent "
                                  "WHERE g.request = ? AND g.attempt = 2", request)[0][0])
-        subject = re.search(rb'"subject":"([0-9a-f]{64})"', body).group(1)
-        self.assertIn(subject, intent)
+        self.assertIn(re.search(rb'"subject":"([0-9a-f]{64})"', body).group(1), intent)
+
+    def test_time_of_the_grant_is_over_before_the_run_is_repeated(self):
+        """A grant lives for twice the longest run."""
+        request = self.interrupted("job_timeout = 6s\n", lambda: time.sleep(12.5))
+        self.clean(1)
+        self.given_up(request, "its time is over")
 
 
 if __name__ == "__main__":
