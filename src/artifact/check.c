@@ -25,6 +25,7 @@ struct check {
     struct seen *seen; /* as tree->parts */
     struct found *found;
     struct reader certificate; /* SHA-256 */
+    struct budget input, output;
     size_t from;
 };
 
@@ -189,13 +190,13 @@ static bool check_container(struct check *c, struct arena *a, const struct part 
     struct container *before = p->container; /* NULL: nothing inside is named */
     struct container *holder = p->beside_count > 0 ? c->seen[p->parent->number].container : NULL;
     if (before == NULL)
-        TRY(part_open(c->w, a, p, &p->in, NULL, &before, e));
+        TRY(part_open(c->w, &c->input, a, p, &p->in, NULL, &before, e));
     bool *changed = ARENA_ARRAY(a, before->count, bool);
     if (changed == NULL)
         return arena_err(e);
     for (size_t i = 0; i < p->child_count; i++)
         mark_changed(p->children[i], changed);
-    TRY(part_open(c->w, a, p, &x->out, holder, &x->container, e));
+    TRY(part_open(c->w, &c->output, a, p, &x->out, holder, &x->container, e));
     TRY(find_outsides(p, x->container, e));
     TRY(sort_names(a, x->container, &x->names, e));
     TRY(check_entries(a, p, before, x, e));
@@ -226,7 +227,9 @@ static bool keep_found(struct check *c, struct arena *a, const struct step *s, u
     if (!x->intact)
         return err_user(e, ERR_VERIFY_INVALID, "The signature in \"%.160s\" is not valid: %.160s",
                         path, x->problem != NULL ? x->problem : "");
-    if (x->certificate_count > 0 && !reader_equal(x->certificates[0], c->wants->certificate))
+    /* Forms that carry no certificate (raw) were verified with the wanted one. */
+    bool named = x->certificate_count > 0;
+    if (named ? !reader_equal(x->certificates[0], c->wants->certificate) : embeds(s))
         return err_user(e, ERR_VERIFY_INVALID,
                         "The signature in \"%.200s\" was not made with the expected certificate.",
                         path);
@@ -417,6 +420,18 @@ static bool check_part(void *ctx, size_t index, unsigned lane, struct refusal *r
     return ok || refusal_at(r, p->path, 0, 0);
 }
 
+/* The tree has spent the budget of the workspace: what is opened again has one of its own, and in
+ * the output there is room for what signing adds. */
+static void give_budgets(struct check *c)
+{
+    enum { SIGNATURE = 16 * 1024 * 1024 };
+    const struct budget *b = &c->w->budget;
+    c->input = (struct budget){b->max_entries, b->max_bytes, b->max_depth, b->max_ratio, 0, 0};
+    c->output = (struct budget){b->max_entries, b->max_bytes, b->max_depth, b->max_ratio, 0, 0};
+    c->output.max_entries += c->tree->slots;
+    c->output.max_bytes += (uint64_t)c->tree->slots * SIGNATURE;
+}
+
 bool check_output(struct workspace *w, struct tree *t, const struct source *output,
                   const struct check_wants *wants, struct found **ret, struct refusal *r)
 {
@@ -432,6 +447,7 @@ bool check_output(struct workspace *w, struct tree *t, const struct source *outp
     if (c.certificate.at == NULL)
         return arena_err(&r->err);
     c.seen[0].out = *output;
+    give_budgets(&c);
     for (size_t level = 0; level < t->level_count; level++) {
         c.from = t->levels[level];
         TRY(pool_run(w->pool, t->levels[level + 1] - c.from, check_part, &c, r));

@@ -316,6 +316,22 @@ static void test_artifact_runner__limits_hold_over_nesting(void **state)
     expect_refusal(&r, "file.limit_exceeded");
 }
 
+/* The verify run opens both files, and what was signed is a little more than what came. */
+static void test_artifact_runner__limits_hold_for_each_file(void **state)
+{
+    struct testcore t = job_of(nested_configuration);
+    (void)state;
+    t.max_entries = 6;
+    struct testcore_result made = signed_by(&t);
+    t.output = made.output;
+    struct testcore_result r = testcore_run(&t, JOB_VERIFY);
+    if (!r.done)
+        fail_msg("%s: %s", r.code, r.user);
+    t.max_entries = 5;
+    r = testcore_run(&t, JOB_VERIFY);
+    expect_refusal(&r, "file.limit_exceeded");
+}
+
 static void test_artifact_runner__bad_configuration(void **state)
 {
     struct testcore t = job_of("<nonsense/>");
@@ -359,6 +375,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_artifact_runner__says_what_is_wrong),
         cmocka_unit_test(test_artifact_runner__near_misses),
         cmocka_unit_test(test_artifact_runner__limits_hold_over_nesting),
+        cmocka_unit_test(test_artifact_runner__limits_hold_for_each_file),
         cmocka_unit_test(test_artifact_runner__bad_configuration),
         cmocka_unit_test(test_artifact_runner__killed_worker),
     };

@@ -85,16 +85,17 @@ static bool find_around(void *ctx, const char *path, struct source *ret, bool *r
     return !*ret_found || part_extract(x->w, x->holder, index, ret, e);
 }
 
-bool part_open(struct workspace *w, struct arena *a, const struct part *p, const struct source *in,
-               const struct container *holder, struct container **ret, struct err *e)
+bool part_open(struct workspace *w, struct budget *budget, struct arena *a, const struct part *p,
+               const struct source *in, const struct container *holder, struct container **ret,
+               struct err *e)
 {
     if (p->format->open_near == NULL || holder == NULL)
-        return p->format->open(a, in, &w->budget, ret, e);
+        return p->format->open(a, in, budget, ret, e);
     struct around *x = ARENA_NEW(a, struct around);
     if (x == NULL)
         return arena_err(e);
     *x = (struct around){.seen = {x, find_around}, .w = w, .holder = holder, .entry = p->entry};
-    return p->format->open_near(a, in, &w->budget, &x->seen, ret, e);
+    return p->format->open_near(a, in, budget, &x->seen, ret, e);
 }
 
 bool part_changes(const struct part *p)
@@ -286,8 +287,8 @@ static bool open_container(struct workspace *w, struct arena *a, struct part *p,
     struct claim *claims = NULL;
     size_t count = 0;
     if (!budget_depth(&w->budget, p->depth + 1, &r->err) ||
-        !part_open(w, a, p, &p->in, p->parent == NULL ? NULL : p->parent->container, &p->container,
-                   &r->err) ||
+        !part_open(w, &w->budget, a, p, &p->in, p->parent == NULL ? NULL : p->parent->container,
+                   &p->container, &r->err) ||
         !match_container(work, p->container, p->typed, p->path, &claims, &count, r))
         return refusal_at(r, p->path, at.line, at.column);
     if ((p->children = ARENA_ARRAY(a, count, struct part *)) == NULL)

@@ -109,9 +109,9 @@ MUST_CHECK bool part_near(const struct container *c, const char *entry, const ch
                           size_t *ret, struct err *e);
 /* Opens what was found as `entry` of `holder`, with the files around it where the format asks for
  * them; holder NULL: there are none. */
-MUST_CHECK bool part_open(struct workspace *w, struct arena *a, const struct part *p,
-                          const struct source *in, const struct container *holder,
-                          struct container **ret, struct err *e);
+MUST_CHECK bool part_open(struct workspace *w, struct budget *budget, struct arena *a,
+                          const struct part *p, const struct source *in,
+                          const struct container *holder, struct container **ret, struct err *e);
 /* Extracts an entry to scratch. */
 MUST_CHECK bool part_extract(struct workspace *w, const struct container *c, size_t index,
                              struct source *ret, struct err *e);

@@ -92,8 +92,6 @@ static bool sign_to(struct sign *s, struct output *out, struct refusal *r)
     struct source signed_file = sink_view(&sink);
     struct check_wants wants = {.certificate = s->key.chain[0],
                                 .stamps = s->options.servers.count > 0};
-    atomic_store(&w->budget.entries, 0);
-    atomic_store(&w->budget.bytes, 0);
     return check_output(w, s->tree, &signed_file, &wants, &s->found, r);
 }
 
