@@ -19,6 +19,15 @@ struct question {
     struct stamp_answer *stamp;
 };
 
+/* Core sends the roots of a server with each of its stamps; they are kept once. */
+struct kept_roots {
+    struct kept_roots *next;
+    const char *server;
+    struct reader as_sent; /* the list of the message */
+    struct reader *list;
+    size_t count;
+};
+
 struct exchange {
     struct channel *core;
     struct message message;
@@ -27,21 +36,22 @@ struct exchange {
     struct question *questions;
     bool reading;        /* a thread is in channel_receive */
     struct err broken;   /* once set, nobody gets an answer any more */
-    struct arena *roots; /* of stamp answers; guarded by lock */
+    struct arena *texts; /* of answers; guarded by lock, like what lies in it */
+    struct kept_roots *kept;
     atomic_int_fast64_t last_progress;
 };
 
 bool exchange_new(struct channel *core, struct exchange **ret, struct err *e)
 {
     struct exchange *x = calloc(1, sizeof *x);
-    struct arena *roots = arena_new((size_t)64 * 1024 * 1024);
-    if (x == NULL || roots == NULL) {
+    struct arena *texts = arena_new((size_t)64 * 1024 * 1024);
+    if (x == NULL || texts == NULL) {
         free(x);
-        arena_free(roots);
+        arena_free(texts);
         return err_set(e, ERR_NO_MEMORY, "exchange");
     }
     x->core = core;
-    x->roots = roots;
+    x->texts = texts;
     (void)pthread_mutex_init(&x->lock, NULL);
     (void)pthread_cond_init(&x->changed, NULL);
     *ret = x;
@@ -53,7 +63,7 @@ void exchange_free(struct exchange *x)
     if (x == NULL)
         return;
     message_done(&x->message);
-    arena_free(x->roots);
+    arena_free(x->texts);
     (void)pthread_cond_destroy(&x->changed);
     (void)pthread_mutex_destroy(&x->lock);
     free(x);
@@ -83,23 +93,39 @@ static bool take_signature(struct exchange *x, struct err *e)
     return true;
 }
 
-static bool take_roots(struct exchange *x, struct reader list, struct stamp_answer *to,
+static bool keep_roots(struct exchange *x, const struct msg_STAMP *m, struct kept_roots **ret,
                        struct err *e)
 {
-    struct reader *roots = ARENA_ARRAY(x->roots, ROOTS_MAX, struct reader);
-    size_t count = 0;
-    if (roots == NULL)
+    struct kept_roots *k = ARENA_NEW(x->texts, struct kept_roots);
+    if (k == NULL || (k->list = ARENA_ARRAY(x->texts, ROOTS_MAX, struct reader)) == NULL)
         return arena_err(e);
-    while (list.left > 0) {
+    k->server = arena_text(x->texts, m->server);
+    k->as_sent = arena_bytes(x->texts, m->roots);
+    if (k->server == NULL || k->as_sent.at == NULL)
+        return arena_err(e);
+    for (struct reader rest = k->as_sent; rest.left > 0;) {
         struct record_CERTIFICATE c;
-        if (count == ROOTS_MAX || !record_CERTIFICATE_next(&list, &c))
+        if (k->count == ROOTS_MAX || !record_CERTIFICATE_next(&rest, &c))
             return err_set(e, ERR_IPC_MESSAGE, "roots");
-        roots[count] = arena_bytes(x->roots, c.der);
-        if (roots[count++].at == NULL)
-            return arena_err(e);
+        k->list[k->count++] = c.der;
     }
-    to->roots = roots;
-    to->root_count = count;
+    k->next = x->kept;
+    *ret = x->kept = k;
+    return true;
+}
+
+static bool take_roots(struct exchange *x, const struct msg_STAMP *m, struct stamp_answer *to,
+                       struct err *e)
+{
+    struct kept_roots *k = x->kept;
+    while (k != NULL &&
+           (!reader_equal_text(m->server, k->server) || !reader_equal(m->roots, k->as_sent)))
+        k = k->next;
+    if (k == NULL)
+        TRY(keep_roots(x, m, &k, e));
+    to->server = k->server;
+    to->roots = k->list;
+    to->root_count = k->count;
     return true;
 }
 
@@ -110,11 +136,7 @@ static bool take_stamp(struct exchange *x, struct err *e)
     struct question *q = find(x, MSG_STAMP, m.slot, m.attempt);
     if (q == NULL)
         return err_set(e, ERR_IPC_MESSAGE, "STAMP for slot %u, which nobody asked", m.slot);
-    TRY(take_roots(x, m.roots, q->stamp, e));
-    const char *server = arena_text(x->roots, m.server);
-    if (server == NULL)
-        return arena_err(e);
-    q->stamp->server = server;
+    TRY(take_roots(x, &m, q->stamp, e));
     writer_reader(&q->stamp->bytes, m.answer);
     q->answered = true;
     return true;
@@ -127,8 +149,8 @@ static bool take_failed(struct exchange *x, struct err *e)
     struct question *q = m.call > UINT32_MAX ? NULL : find(x, MSG_FAILED, (uint32_t)m.call, 0);
     if (q == NULL)
         return err_set(e, ERR_IPC_MESSAGE, "FAILED that belongs to no question");
-    char *code = arena_text(x->roots, m.code), *user = arena_text(x->roots, m.user);
-    char *detail = arena_text(x->roots, m.detail);
+    char *code = arena_text(x->texts, m.code), *user = arena_text(x->texts, m.user);
+    char *detail = arena_text(x->texts, m.detail);
     if (code == NULL || user == NULL || detail == NULL)
         return arena_err(e);
     (void)err_from(&q->err, code, user, detail);
