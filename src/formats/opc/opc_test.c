@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "archive/xml_c14n.h"
 #include "base/test.h"
+#include "base/text.h"
 #include "formats/opc/opc.h"
 #include "formats/testkit.h"
 #include <string.h>
@@ -191,10 +193,10 @@ static void broken(struct reader file, const char *path, const char *from, const
                  says == NULL ? "" : says);
 }
 
+static const char psdsxs[] = "/package/services/digital-signature/xml-signature/signature.psdsxs";
+
 static void test_opc_verify__what_is_wrong(void **state)
 {
-    static const char psdsxs[] =
-        "/package/services/digital-signature/xml-signature/signature.psdsxs";
     (void)state;
     struct reader out = signed_one(related(two));
     broken(out, "/_rels/.rels", "<!-- c -->", " ", "was changed");
@@ -213,6 +215,111 @@ static void test_opc_verify__what_is_wrong(void **state)
     broken(out, psdsxs, "+00:00<", "+01:00<", "was changed");
     broken(out, psdsxs, "<Signature xmlns", "<!DOCTYPE a []><Signature xmlns", "DOCTYPE");
     broken(out, psdsxs, "xmldsig#\" Id=\"idPackageS", "x\" Id=\"idPackageS", "no signature");
+}
+
+static const char *signature_text(struct reader file)
+{
+    struct opc p;
+    struct err e = {0};
+    struct reader text;
+    const struct source in = source_memory(file);
+    assert_true(opc_open(kit.arena, &in, &p, &e));
+    assert_true(opc_entry(kit.arena, p.zip, opc_part(kit.arena, &p, psdsxs), &text, &e));
+    return arena_text(kit.arena, text);
+}
+
+/* From the first `from` to the first `to` behind it, both included. */
+static const char *between(const char *text, const char *from, const char *to)
+{
+    const char *start = strstr(text, from), *end = start == NULL ? NULL : strstr(start, to);
+    assert_non_null(end);
+    return arena_text(kit.arena, reader_over(start, (size_t)(end - start) + strlen(to)));
+}
+
+static struct digest_value element_digest(const char *document, const char *name)
+{
+    static const struct xml_limits limits = {MUCH, 1000, 64, 64};
+    CLEANUP(xml_document_cleanup) struct xml_document *d = NULL;
+    CLEANUP(writer_done) struct writer w = {0};
+    struct digest_value v = {0};
+    struct xml_spans s;
+    struct err e = {0};
+    size_t at = 0;
+    writer_init(&w, MUCH);
+    assert_true(xml_spans_load(kit.arena, reader_text(document), &limits, 64, &s, &e));
+    while (strcmp(s.list[at].name, name) != 0)
+        at++;
+    assert_true(xml_document_new(kit.arena, reader_text(document), &limits, &d, &e) &&
+                xml_canonical(d, at, XML_C14N_INCLUSIVE, false, &w, &e) &&
+                digest_of(HASH_SHA256, writer_view(&w), &v, &e));
+    return v;
+}
+
+/* The content of the first element of that name becomes `bytes`. */
+static struct reader with_base64(struct reader file, const char *name, struct reader bytes)
+{
+    const char *open = arena_format(kit.arena, "<%s>", name);
+    const char *close = arena_format(kit.arena, "</%s>", name);
+    CLEANUP(writer_done) struct writer w = {0};
+    writer_init(&w, MUCH);
+    writer_text(&w, open);
+    text_base64(&w, bytes, 0, "");
+    writer_text(&w, close);
+    return changed(file, psdsxs, between(signature_text(file), open, close),
+                   arena_text(kit.arena, writer_view(&w)));
+}
+
+/* What somebody else would have signed. */
+static struct reader resigned(struct reader file, const char *from, const char *to)
+{
+    CLEANUP(writer_done) struct writer value = {0};
+    struct err e = {0};
+    writer_init(&value, 4096);
+    file = changed(file, psdsxs, from, to);
+    struct digest_value v = element_digest(signature_text(file), "Object");
+    file = with_base64(file, "DigestValue", digest_view(&v));
+    v = element_digest(signature_text(file), "SignedInfo");
+    assert_true(kit.signer.sign(kit.signer.ctx, 1, SIGN_ALGORITHM(SCHEME_RSA_PKCS1, HASH_SHA256),
+                                digest_view(&v), &value, &e));
+    return with_base64(file, "SignatureValue", writer_view(&value));
+}
+
+static const char *times(const char *text, int n)
+{
+    const char *all = "";
+    for (int i = 0; i < n; i++)
+        all = arena_format(kit.arena, "%s%s", all, text);
+    return all;
+}
+
+static void judged(struct reader file, const char *problem)
+{
+    size_t count;
+    struct signature *s = verified(file, &count);
+    assert_int_equal(count, 1);
+    if (problem == NULL ? !s->intact : s->intact || strstr(s->problem, problem) == NULL)
+        fail_msg("\"%s\"", s->problem == NULL ? "" : s->problem);
+}
+
+/* A part of a gigabyte, named a million times: nobody would see the end of it. */
+static void test_opc_verify__work_is_bounded(void **state)
+{
+    (void)state;
+    struct reader out = signed_one(related(two));
+    const char *text = signature_text(out);
+    const char *part = between(text, "<Reference URI=\"/a.txt", "</Reference>");
+    judged(resigned(out, part, times(part, 4)), NULL);
+    judged(resigned(out, part, times(part, 5)), "again and again");
+    CLEANUP(writer_done) struct writer w = {0};
+    struct digest_value v = element_digest(text, "SignatureProperty");
+    writer_init(&w, MUCH);
+    writer_text(&w, "<Reference URI=\"#idSignatureTime\"><DigestMethod Algorithm=\""
+                    "http://www.w3.org/2001/04/xmlenc#sha256\"/><DigestValue>");
+    text_base64(&w, digest_view(&v), 0, "");
+    writer_text(&w, "</DigestValue></Reference>");
+    const char *inner = arena_text(kit.arena, writer_view(&w)), *end = "</SignedInfo>";
+    judged(resigned(out, end, arena_format(kit.arena, "%s%s", times(inner, 15), end)), NULL);
+    judged(resigned(out, end, arena_format(kit.arena, "%s%s", times(inner, 16), end)), "too many");
 }
 
 static void refused(struct reader in, const char *says)
@@ -404,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_opc_sign__elliptic_curves),
         cmocka_unit_test(test_opc_verify__damage),
         cmocka_unit_test(test_opc_verify__what_is_wrong),
+        cmocka_unit_test(test_opc_verify__work_is_bounded),
         cmocka_unit_test(test_opc_sign__refuses_with_reasons),
         cmocka_unit_test(test_opc_compare__sees_other_changes),
         cmocka_unit_test(test_opc_repack__signatures_go),

@@ -9,6 +9,9 @@
 #define DSIG "http://www.w3.org/2000/09/xmldsig#"
 #define C14N "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 enum { SIGNATURES_MAX = 64, CERTIFICATES = 8, DEPTH = 64 };
+/* Each reference costs a walk over the document or over a part: whoever makes a signature may not
+ * make them many. Office writes up to five, and names a part once. */
+enum { REFERENCES_MAX = 16, REPEATS_MAX = 4 };
 static const struct xml_limits limits = {OPC_TEXT_MAX, 4000000, DEPTH, 64};
 
 struct run {
@@ -18,7 +21,7 @@ struct run {
     struct xml_spans s;
     struct xml_document *document;
     struct signature *to;
-    bool *covered; /* by entry */
+    uint8_t *covered; /* by entry: how often */
     size_t signed_parts;
     struct err *why; /* what is wrong with the signature */
 };
@@ -257,6 +260,8 @@ static bool check_part(struct run *r, size_t at)
     if (entry == SIZE_MAX)
         return err_user(r->why, ERR_SIGNATURE, "The part \"%.200s\" was signed, but is missing.",
                         name);
+    if (r->covered[entry] == REPEATS_MAX)
+        return bad(r, "The manifest of the signature names a part again and again.");
     const char *stated = &type[sizeof query - 1];
     if (r->p->type[entry] == NULL || !text_equal_ascii_fold(stated, r->p->type[entry]))
         return err_user(r->why, ERR_SIGNATURE,
@@ -264,8 +269,8 @@ static bool check_part(struct run *r, size_t at)
     size_t transforms = child(r, at, DSIG, "Transforms");
     bool holds = transforms == SIZE_MAX ? check_plain(r, at, entry)
                                         : check_transformed(r, at, transforms, entry);
-    r->signed_parts += holds && !r->covered[entry];
-    r->covered[entry] = r->covered[entry] || holds;
+    r->signed_parts += holds && r->covered[entry] == 0;
+    r->covered[entry] += holds;
     return holds;
 }
 
@@ -284,11 +289,13 @@ static bool check_manifest(struct run *r, size_t manifest)
 
 static bool check_references(struct run *r, size_t info)
 {
-    size_t manifests = 0, target = 0;
+    size_t manifests = 0, references = 0, target = 0;
     struct digest_value v;
     for (size_t i = next_child(r, info, info); i != SIZE_MAX; i = next_child(r, info, i)) {
         if (!is(&r->s.list[i], DSIG, "Reference"))
             continue;
+        if (++references > REFERENCES_MAX)
+            return bad(r, "The signature has too many references.");
         TRY(check_inner(r, i, &target, &v));
         size_t manifest =
             is(&r->s.list[target], DSIG, "Object") ? child(r, target, DSIG, "Manifest") : SIZE_MAX;
@@ -430,7 +437,7 @@ static void report(struct run *r)
 {
     size_t open = 0, first = 0;
     for (size_t i = r->p->zip->count; i-- > 0;)
-        if (r->p->type[i] != NULL && !r->p->own[i] && !r->covered[i]) {
+        if (r->p->type[i] != NULL && !r->p->own[i] && r->covered[i] == 0) {
             open++;
             first = i;
         }
@@ -464,7 +471,7 @@ static bool check_one(struct run *r, struct err *e)
     struct err why = {0};
     r->why = &why;
     *r->to = (struct signature){.kind = "opc", .content_hash = HASH_SHA256};
-    r->covered = ARENA_ARRAY(r->a, r->p->zip->count, bool);
+    r->covered = ARENA_ARRAY(r->a, r->p->zip->count, uint8_t);
     if (r->covered == NULL)
         return arena_err(e);
     r->to->intact = opc_entry(r->a, r->p->zip, r->index, &text, &why) &&
