@@ -107,6 +107,7 @@ static bool try_server(struct stamp *s, struct arena *a, struct writer *token, b
     if (ok && !none_left) {
         struct err bad = {0};
         *ret_more = !judge(s, a, &answer, token, &bad);
+        ok = err_theirs(&bad, e);
         if (*ret_more)
             *last = bad;
         else if (!stored && s->signing->source.stamp_good != NULL)

@@ -115,7 +115,7 @@ void *arena_grow(struct arena *a, const void *old, size_t count, size_t new_coun
 
 char *arena_text(struct arena *a, struct reader bytes)
 {
-    char *ret = bytes.left == SIZE_MAX ? NULL : arena_alloc(a, bytes.left + 1);
+    char *ret = bytes.left == SIZE_MAX ? refuse(a) : arena_alloc(a, bytes.left + 1);
     if (ret != NULL && bytes.left > 0)
         memcpy(ret, bytes.at, bytes.left);
     return ret;
@@ -135,7 +135,7 @@ char *arena_format(struct arena *a, const char *fmt, ...)
     int n = vasprintf(&text, fmt, ap);
     va_end(ap);
     if (n < 0)
-        return NULL;
+        return refuse(a);
     char *ret = arena_text(a, reader_over(text, (size_t)n));
     free(text);
     return ret;

@@ -171,7 +171,9 @@ static bool nest(struct arena *a, struct reader outer, struct reader inner, stru
 {
     struct cms c;
     struct err why = {0};
-    if (!cms_parse(a, outer, &c, &why) || c.signer_count != 1)
+    bool readable = cms_parse(a, outer, &c, &why);
+    TRY(err_theirs(&why, e));
+    if (!readable || c.signer_count != 1)
         return err_user(e, ERR_SIGNATURE,
                         "The existing signature cannot be read, so no signature "
                         "can be appended to it. Sign without append, which "

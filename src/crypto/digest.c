@@ -74,10 +74,11 @@ struct reader digest_view(const struct digest_value *v)
 bool ossl_err(struct err *e, enum err_code code, const char *what)
 {
     char text[160] = "no reason given";
-    unsigned long number = ERR_peek_error();
+    unsigned long number = ERR_peek_error(), one;
     if (number != 0)
         ERR_error_string_n(number, text, sizeof text);
-    ERR_clear_error();
+    while ((one = ERR_get_error()) != 0) /* out of memory is no verdict, whatever was asked */
+        code = ERR_GET_REASON(one) == ERR_R_MALLOC_FAILURE ? ERR_NO_MEMORY : code;
     return err_set(e, code, "%s: %s", what, text);
 }
 

@@ -145,6 +145,7 @@ static bool adopt_foreign(EVP_PKEY *p, struct key **ret, struct err *e)
     struct err why = {0};
     if (!trial(k, &why)) {
         key_free(k);
+        TRY(why.code != ERR_NO_MEMORY || err_theirs(&why, e));
         err_user(e, ERR_KEY, "The parts of the private key do not belong together.");
         return false;
     }

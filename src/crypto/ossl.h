@@ -6,7 +6,8 @@
 #include "crypto/algorithm.h"
 #include <openssl/evp.h>
 
-/* Sets *e from the top of OpenSSL's error queue, empties the queue, returns false. */
+/* Sets *e from the top of OpenSSL's error queue, empties the queue, returns false. ERR_NO_MEMORY
+ * instead of the code when the queue says so. */
 bool ossl_err(struct err *e, enum err_code code, const char *what);
 /* Fetched once and kept: a fetch costs more than a small hash. NULL: not built in. */
 const EVP_MD *ossl_md(enum hash hash);

@@ -90,7 +90,7 @@ static bool expand_block(struct arena *a, const struct source *stream, uint64_t 
     if (!writer_ok(&with_end, e))
         return false;
     if (!deflate_expand(&in, plain, NULL, &k, &crc, &bad))
-        return true;
+        return err_theirs(&bad, e);
     *ret = arena_bytes(a, writer_view(&out));
     *ret_good = ret->at != NULL;
     return *ret_good || arena_err(e);

@@ -29,7 +29,7 @@ bool appx_inspect(struct arena *a, const struct source *in, struct file_facts *r
     ret->signatures = p.signature == SIZE_MAX ? 0 : 1;
     ret->facts = (struct attributes){list, 0};
     if (!appx_identity_of(a, &p, &identity, &bad))
-        return true;
+        return err_theirs(&bad, e);
     const struct attribute all[] = {{"package-name", identity.name},
                                     {"package-version", identity.version},
                                     {"publisher", identity.publisher}};

@@ -198,8 +198,9 @@ bool appx_verify(const struct verify_job *job, struct signature **ret, size_t *r
         *ret_count = 0;
         return true;
     }
-    if (!appx_entry(job->arena, p.zip, p.signature, APPX_SIGNATURE_MAX, &p7x, &bad) ||
-        !reader_starts_with(p7x, "PKCX", 4) || !reader_skip(&p7x, 4))
+    bool whole = appx_entry(job->arena, p.zip, p.signature, APPX_SIGNATURE_MAX, &p7x, &bad);
+    TRY(err_theirs(&bad, e));
+    if (!whole || !reader_starts_with(p7x, "PKCX", 4) || !reader_skip(&p7x, 4))
         return damaged(job->arena, ret, ret_count, e);
     return authenticode_verify(job->arena, p7x, digest_package, &p, ret, ret_count, e);
 }

@@ -84,7 +84,7 @@ bool nupkg_facts_of(struct arena *a, const struct zip *z, struct attributes *ret
     if (index == SIZE_MAX || z->entries[index].size > NUPKG_NUSPEC_MAX ||
         !load_entry(a, z, index, NUPKG_NUSPEC_MAX, &text, &bad) ||
         !xml_tree_load(a, text, &limits, &tree, &bad))
-        return true;
+        return err_theirs(&bad, e);
     const struct xml_element *metadata = child_of(tree.root, "metadata");
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         const struct xml_element *x = child_of(metadata, names[i][1]);

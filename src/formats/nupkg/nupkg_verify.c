@@ -137,6 +137,7 @@ static bool read_stamp(struct arena *a, const struct cms_signer *si, struct sign
     if (!cms_values_next(&tokens, OID_STAMP_TOKEN, &value))
         return true;
     s->stamped = read_token(a, value, si, s, &why);
+    TRY(err_theirs(&why, e));
     return s->stamped || add_detail(a, s, "stamp-problem", arena_text(a, reader_text(why.user)), e);
 }
 
@@ -172,6 +173,7 @@ static bool judged(struct arena *a, struct signature *s, bool ok, const struct e
     s->intact = ok;
     if (ok || e->code != ERR_NONE)
         return e->code == ERR_NONE;
+    TRY(err_theirs(why, e));
     s->problem = arena_text(a, reader_text(why->user));
     return s->problem != NULL || arena_err(e);
 }
