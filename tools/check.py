@@ -214,6 +214,43 @@ def check_banned(b, names):
                     b.add("banned", name, number, "transactions belong to store", "COMMIT")
 
 
+def uninitialised(text):
+    """(line, name) of each variable that cleans up after itself, but is not initialised where it is declared: a
+    return before its first value would free what was on the stack."""
+    text = bare(text)
+    for m in re.finditer(r"\bCLEANUP\(\w+\)\s*([^;{=]*(?:[;{=]))", text):
+        if m.group(1).endswith("{") or text[:m.start()].rstrip().endswith("define"):
+            continue
+        end, depth, parts = m.start(1), 0, [""]
+        while text[end] != ";" or depth:
+            depth += (text[end] in "([{") - (text[end] in ")]}")
+            if text[end] == "," and depth == 0:
+                parts.append("")
+            else:
+                parts[-1] += text[end]
+            end += 1
+        for part in parts:
+            if "=" not in part:
+                words = re.findall(r"\w+", part) or re.findall(r"\w+", text[:m.start()])
+                yield text.count("\n", 0, m.start()) + 1, words[-1]
+
+
+UNINITIALISED = """CLEANUP(file_close) int bad_a;
+CLEANUP(writer_done) struct writer bad_b, good = {0};
+struct xml_reader *bad_c CLEANUP(xml_reader_cleanup);
+CLEANUP(file_close)
+int fd = f(1, 2);"""
+
+
+def check_cleanup(b, names):
+    if [v for _, v in uninitialised(UNINITIALISED)] != ["bad_a", "bad_b", "bad_c"]:
+        b.add("cleanup", "tools/check.py", 1, "the rule does not see its own sample")
+    for name in names:
+        if re.match(r"(src|tests)/.*\.[ch]$", name):
+            for line, variable in uninitialised(read(name)):
+                b.add("cleanup", name, line, "%s is not initialised" % variable, variable)
+
+
 def check_durable(b, names):
     """Syncs and commits happen only inside functions that take a row of base/crashpoints.h."""
     rows = re.findall(r"C\((\w+),", read("src/base/crashpoints.h"))
@@ -280,7 +317,7 @@ def check_programs(b, folder):
                 b.add("programs", os.path.relpath(path, ROOT), 1, "%s is in it" % word.decode())
 
 
-RULES = {"layers": check_layers, "formats": check_formats, "size": check_size, "banned": check_banned, "durable": check_durable,
+RULES = {"layers": check_layers, "formats": check_formats, "size": check_size, "banned": check_banned, "cleanup": check_cleanup, "durable": check_durable,
          "words": check_words, "licence": check_licence, "format": check_format, "packages": check_packages}
 
 

@@ -77,7 +77,8 @@ static bool node_fits(struct reader node)
 bool keystore_create(int folder, struct reader node, struct instant now, struct err *e)
 {
     CLEANUP(keystore_cleanup) struct keystore *k = NULL;
-    CLEANUP(writer_done) struct writer w, body;
+    CLEANUP(writer_done) struct writer w = {0};
+    CLEANUP(writer_done) struct writer body = {0};
     struct held_key *probe;
     static const uint8_t empty_root[32]; /* never compared: a tree of size 0 precedes all */
     writer_init(&w, 4096);
@@ -138,7 +139,8 @@ bool keystore_tidy(struct keystore *k, struct instant now, struct err *e)
 
 bool keystore_head(struct keystore *k, struct reader *ret, struct err *e)
 {
-    CLEANUP(writer_done) struct writer text, signature;
+    CLEANUP(writer_done) struct writer text = {0};
+    CLEANUP(writer_done) struct writer signature = {0};
     const struct state *s = &k->state;
     uint64_t last = k->journal.next - 1;
     writer_init(&text, 1024);

@@ -575,7 +575,8 @@ static void forget(struct state *s)
 
 static void put_key(struct writer *w, const struct held_key *k)
 {
-    CLEANUP(writer_done) struct writer b, pin;
+    CLEANUP(writer_done) struct writer b = {0};
+    CLEANUP(writer_done) struct writer pin = {0};
     writer_init(&b, 4096);
     writer_init(&pin, 4096);
     record_KEYED_write(

@@ -28,7 +28,9 @@ static void bound_to(struct writer *w, struct reader id, struct reader spki)
 
 bool vault_seal(const struct vault *v, struct reader id, const struct key *k, struct err *e)
 {
-    CLEANUP(writer_done) struct writer bound, sealed, file;
+    CLEANUP(writer_done) struct writer bound = {0};
+    CLEANUP(writer_done) struct writer sealed = {0};
+    CLEANUP(writer_done) struct writer file = {0};
     CLEANUP(secret_done) struct secret plain = {0};
     char name[NAME_ROOM];
     writer_init(&bound, SEALED_MAX);

@@ -187,7 +187,8 @@ static bool verify(struct audit *a, bool *ret_bad, struct err *e)
 {
     struct audit_check with = {0};
     struct audit_report report = {0};
-    CLEANUP(writer_done) struct writer witnesses, out;
+    CLEANUP(writer_done) struct writer witnesses = {0};
+    CLEANUP(writer_done) struct writer out = {0};
     writer_init(&witnesses, WITNESS_MOST);
     writer_init(&out, 64 * 1024);
     if ((a->data == NULL) == (a->file == NULL))

@@ -118,7 +118,8 @@ static uint32_t most_connections(uint32_t wanted)
 static bool prepare(struct front *f, struct err *e)
 {
     struct server_options o = server_defaults();
-    CLEANUP(writer_done) struct writer certificate, key;
+    CLEANUP(writer_done) struct writer certificate = {0};
+    CLEANUP(writer_done) struct writer key = {0};
     writer_init(&certificate, PEM_MOST);
     writer_init(&key, PEM_MOST);
     size_t listeners = (size_t)child_number(&f->child, "listeners");

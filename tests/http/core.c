@@ -81,7 +81,7 @@ static void reply_fd(uint64_t call, unsigned status, struct reader body, int fd,
                      uint64_t length)
 {
     struct err e = {0};
-    CLEANUP(writer_done) struct writer headers;
+    CLEANUP(writer_done) struct writer headers = {0};
     writer_init(&headers, 4096);
     record_PAIR_write(&headers, &(struct record_PAIR){reader_text("Content-Type"),
                                                       reader_text("application/json")});
@@ -189,7 +189,7 @@ static void echo(const struct msg_CALL_OPEN *m)
 {
     struct reader headers = m->headers;
     struct record_PAIR p;
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 100 * 1024);
     struct json j = json_into(&w);
     json_open_object(&j, NULL);
@@ -264,7 +264,7 @@ static void new_channel(void)
 static void bad_header(uint64_t call)
 {
     struct err e = {0};
-    CLEANUP(writer_done) struct writer headers;
+    CLEANUP(writer_done) struct writer headers = {0};
     writer_init(&headers, 4096);
     record_PAIR_write(&headers, &(struct record_PAIR){reader_text("X-Bad"),
                                                       reader_text("a\r\nSet-Cookie: evil=1")});
@@ -356,7 +356,7 @@ static void add_file(const struct msg_CALL_FILE *m, int fd)
 
 static void answer_body(struct call *c)
 {
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     char hash[20];
     writer_init(&w, 120 * 1024);
     struct json j = json_into(&w);
@@ -412,7 +412,7 @@ static void ended(const struct msg_CALL_END *m)
         answer_body(c);
     } else if (!c->answered) {
         (void)err_from(&e, code, "", detail);
-        CLEANUP(writer_done) struct writer w;
+        CLEANUP(writer_done) struct writer w = {0};
         writer_init(&w, sizeof text - 1);
         struct json j = json_into(&w);
         json_open_object(&j, NULL);

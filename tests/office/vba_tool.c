@@ -24,7 +24,7 @@ static bool open_project(struct arena *a, const char *path, struct vba *ret, str
     TRY(source_file(fd, &in, e) && cfb_open(a, &in, &file, e) &&
         vba_open(a, file, 0, ret, &found, e));
     for (size_t i = 0; !found && i < COUNT_OF(roots); i++) {
-        CLEANUP(writer_done) struct writer wide;
+        CLEANUP(writer_done) struct writer wide = {0};
         writer_init(&wide, 64);
         if (!text_to_utf16(&wide, reader_text(roots[i]), false))
             return err_set(e, ERR_INTERNAL, "name");
@@ -49,7 +49,7 @@ static bool show_content(struct arena *a, const struct vba *v, enum vba_kind kin
                          struct err *e)
 {
     static const char *const names[] = {"legacy", "agile", "v3"};
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 4096);
     TRY(vba_indirect_data(a, v, kind, hash, &w, e));
     printf("%s %s ", names[kind], hash_name(hash));

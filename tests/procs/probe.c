@@ -169,7 +169,7 @@ static bool answer(struct reader target, struct writer *body, struct err *e)
 static bool serve_core(struct message *m, struct err *e)
 {
     struct msg_CALL_OPEN open;
-    CLEANUP(writer_done) struct writer body;
+    CLEANUP(writer_done) struct writer body = {0};
     writer_init(&body, 100000);
     TRY(message_as_CALL_OPEN(m, &open, e) && answer(open.target, &body, e));
     struct msg_CALL_REPLY reply = {.call = open.call, .status = 200, .body = writer_view(&body)};

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
         dprintf(2, "%s %s\n", e.user, e.detail);
         return 1;
     }
-    CLEANUP(writer_done) struct writer w;
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 1024);
     struct json j = json_into(&w);
     json_open_object(&j, NULL);

@@ -214,7 +214,8 @@ static bool ask_core(struct exchange *x, const struct head *h, struct err *e)
 {
     struct server *s = x->server;
     char peer[ADDRESS_TEXT];
-    CLEANUP(writer_done) struct writer fields, w;
+    CLEANUP(writer_done) struct writer fields = {0};
+    CLEANUP(writer_done) struct writer w = {0};
     writer_init(&fields, MESSAGE_MAX);
     writer_init(&w, MESSAGE_MAX - 4);
     for (size_t i = 0; i < h->count; i++)
