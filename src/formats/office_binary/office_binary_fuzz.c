@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "formats/office_binary/office_binary.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "formats/fuzzkit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct arena *a = arena_new(64 << 20);
-    const struct source in = source_memory(reader_over(data, size));
-    const struct verify_job job = {.arena = a, .in = &in, .file_name = "a.xls"};
-    struct signature *list;
-    size_t count;
-    struct file_facts facts;
-    struct err e = {0}, why = {0};
-    (void)!office_binary_format.verify(&job, &list, &count, &e);
-    (void)!office_binary_format.inspect(a, &in, &facts, &why);
-    arena_free(a);
+    fuzz_format(&office_binary_format, "a.xls", reader_over(data, size));
     return 0;
 }

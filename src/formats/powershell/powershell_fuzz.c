@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "formats/powershell/powershell.h"
+#include "formats/fuzzkit.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* The first byte chooses the extension. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[] = {"a.ps1", "a.ps1xml", "a.mof", "a.txt"};
-    struct reader all = reader_over(data, size);
-    uint8_t choice;
-    if (!reader_u8(&all, &choice))
-        return 0;
-    struct arena *a = arena_new(64 << 20);
-    const struct source in = source_memory(all);
-    const struct verify_job job = {.arena = a, .in = &in, .file_name = names[choice % 4]};
-    struct signature *list;
-    size_t count;
-    struct file_facts facts;
-    struct err e = {0}, why = {0};
-    (void)!powershell_format.verify(&job, &list, &count, &e);
-    (void)!powershell_format.inspect(a, &in, &facts, &why);
-    arena_free(a);
+    static const char *const names[4] = {"a.ps1", "a.ps1xml", "a.mof", "a.txt"};
+    fuzz_names(&powershell_format, names, reader_over(data, size));
     return 0;
 }
