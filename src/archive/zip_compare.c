@@ -131,6 +131,33 @@ static bool version_fits(uint16_t now, uint16_t old, bool changed)
                           (low == VERSION_ZIP64 || (changed && low == VERSION_DEFLATE)));
 }
 
+/* What stands in front of the data: *ret_extra is in the arena. */
+static bool local_extra(struct arena *a, const struct zip *z, const struct zip_entry *x,
+                        struct reader *ret_extra, struct err *e)
+{
+    struct reader header, field;
+    uint16_t name = 0;
+    TRY(zip_local_header(a, z, x, &header, e));
+    if (!reader_slice(header, SIZE_LOCAL - 4, 2, &field) || !reader_u16le(&field, &name) ||
+        !reader_skip(&header, (size_t)SIZE_LOCAL + name))
+        return err_set(e, ERR_INTERNAL, "local header");
+    *ret_extra = header;
+    return true;
+}
+
+/* x NULL: an added entry, which has none. Of entries that stay all bytes are compared. */
+static bool compare_local_extra(const struct zip *before, const struct zip_entry *x,
+                                const struct zip *after, const struct zip_entry *y, struct err *e)
+{
+    CLEANUP(arena_cleanup) struct arena *a = arena_new((size_t)1 << 20);
+    struct reader old = {0}, now;
+    if (a == NULL)
+        return arena_err(e);
+    TRY(x == NULL || local_extra(a, before, x, &old, e));
+    TRY(local_extra(a, after, y, &now, e));
+    return same_extra(old, now) || differs(y, "set of extra fields", e);
+}
+
 static bool local_hints(const struct zip *z, const struct zip_entry *x, uint16_t *ret_version,
                         uint16_t *ret_flags, struct err *e)
 {
@@ -154,6 +181,7 @@ static bool compare_hints(const struct zip *before, const struct zip_entry *x,
         return differs(y, "version", e);
     if (!changed)
         return true;
+    TRY(compare_local_extra(before, x, after, y, e));
     if (x != NULL)
         TRY(local_hints(before, x, &old, &old_flags, e));
     TRY(local_hints(after, y, &now, &flags, e));

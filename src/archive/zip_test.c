@@ -146,6 +146,57 @@ static void test_zip_repack__replaces_in_place_and_adds_behind(void **state)
     assert_int_equal(b->e.code, ERR_ZIP_CHANGED);
 }
 
+/* One stored entry "a" whose headers have an extra field of one byte each. */
+static struct zip *with_extra(struct bed *b, const char *text, char local, char central)
+{
+    struct reader content = reader_text(text);
+    uint32_t crc = deflate_crc(0, content);
+    struct zip *z;
+    struct writer *w = &b->file;
+    size_t directory = 0;
+    writer_reset(w);
+    for (int second = 0; second < 2; second++) {
+        directory = w->len;
+        writer_text(w, second ? "PK\1\2\24" : "PK\3\4\24");
+        writer_zeros(w, second ? 1 : 0);
+        writer_bytes(w, "\24\0\0\0\0\0\0\0\x21", second ? 9 : 0);
+        writer_bytes(w, "\0\0\0\0\0\0\0\x21", second ? 0 : 8);
+        writer_u8(w, 0);
+        writer_u32le(w, crc);
+        writer_u32le(w, (uint32_t)content.left);
+        writer_u32le(w, (uint32_t)content.left);
+        writer_u16le(w, 1);
+        writer_u16le(w, 5);
+        writer_zeros(w, second ? 14 : 0);
+        writer_bytes(w, "a\x99\x99\1\0", 5);
+        writer_u8(w, (uint8_t)(second ? central : local));
+        writer_reader(w, second ? (struct reader){0} : content);
+    }
+    size_t size = w->len - directory;
+    writer_bytes(w, "PK\5\6\0\0\0\0\1\0\1", 11);
+    writer_u8(w, 0);
+    writer_u32le(w, (uint32_t)size);
+    writer_u32le(w, (uint32_t)directory);
+    writer_u16le(w, 0);
+    struct source in = source_memory(arena_bytes(b->a, writer_view(w)));
+    if (!zip_open(b->a, &in, 0, NULL, &z, &b->e))
+        fail_msg("%s %s", b->e.user, b->e.detail);
+    return z;
+}
+
+/* What stands in front of the data of a changed entry is no room for something else. */
+static void test_zip_compare__extra_fields_in_front_of_the_data(void **state)
+{
+    struct bed *b = *state;
+    const struct zip *z = with_extra(b, "one", 'x', 'y');
+    const bool changed[1] = {true};
+    assert_true(zip_compare(z, with_extra(b, "two", 'x', 'y'), changed, &b->e));
+    assert_false(zip_compare(z, with_extra(b, "two", 'z', 'y'), changed, &b->e));
+    assert_int_equal(b->e.code, ERR_ZIP_CHANGED);
+    b->e = (struct err){0};
+    assert_false(zip_compare(z, with_extra(b, "two", 'x', 'z'), changed, &b->e));
+}
+
 static void test_zip_repack__removes_and_puts_in_front(void **state)
 {
     struct bed *b = *state;
@@ -283,6 +334,7 @@ int main(void)
         T(test_zip__writes_and_reads),
         T(test_zip_repack__nothing_changed_is_the_same_file),
         T(test_zip_repack__replaces_in_place_and_adds_behind),
+        T(test_zip_compare__extra_fields_in_front_of_the_data),
         T(test_zip_repack__removes_and_puts_in_front),
         T(test_zip_repack__refuses_a_name_that_is_there),
         T(test_zip_repack__keeps_a_block_before_the_directory),
