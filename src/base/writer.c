@@ -22,7 +22,7 @@ void writer_done(struct writer *w)
 void writer_reset(struct writer *w)
 {
     w->len = 0;
-    w->failed = false;
+    w->failed = w->no_memory = false;
 }
 
 /* realloc would leave a copy of the old bytes behind; writers may hold secrets. */
@@ -38,8 +38,10 @@ static bool grow(struct writer *w, size_t n)
     if (cap < 64 && w->limit >= 64)
         cap = 64;
     uint8_t *data = malloc(cap);
-    if (data == NULL)
+    if (data == NULL) {
+        w->no_memory = true;
         return false;
+    }
     if (w->len > 0)
         memcpy(data, w->data, w->len);
     if (w->data != NULL)
@@ -93,7 +95,7 @@ void writer_format(struct writer *w, const char *fmt, ...)
     int n = vasprintf(&text, fmt, ap);
     va_end(ap);
     if (n < 0) {
-        w->failed = true;
+        w->failed = w->no_memory = true;
         return;
     }
     writer_bytes(w, text, (size_t)n);
@@ -159,5 +161,7 @@ struct reader writer_view(const struct writer *w)
 
 bool writer_ok(const struct writer *w, struct err *e)
 {
-    return w->failed ? err_set(e, ERR_FILE_LIMIT, "output limit %zu", w->limit) : true;
+    if (w->no_memory)
+        return err_set(e, ERR_NO_MEMORY, "writer");
+    return !w->failed || err_set(e, ERR_FILE_LIMIT, "output limit %zu", w->limit);
 }

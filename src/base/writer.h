@@ -8,7 +8,7 @@
 struct writer {
     uint8_t *data;
     size_t len, cap, limit;
-    bool failed;
+    bool failed, no_memory; /* no_memory: failed for that, not for the limit */
 };
 
 void writer_init(struct writer *w, size_t limit);
@@ -35,5 +35,6 @@ void writer_insert(struct writer *w, size_t offset, const void *data, size_t n);
 uint8_t *writer_room(struct writer *w, size_t n);
 
 struct reader writer_view(const struct writer *w); /* borrowed until the next write */
+/* False with ERR_NO_MEMORY, or with ERR_FILE_LIMIT, which is the fault of whoever sent so much. */
 MUST_CHECK bool writer_ok(const struct writer *w, struct err *e);
 #endif
