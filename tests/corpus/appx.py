@@ -1,21 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Real app packages of CHANCERY_CORPUS: known digests, their own signatures, ours checked by osslsigncode."""
-import glob
 import io
-import json
 import os
 import random
 import re
-import sys
 import unittest
 import zipfile
 from xml.etree import ElementTree
 
 import appmap
 import authenticode
+import corpus
 
-CORPUS = os.environ.get("CHANCERY_CORPUS", "")
 # osslsigncode wants no digest of a catalog where there is none; the signer of this one wrote zeros.
 ZERO_CATALOG = {"HelloAppx-signed.appx"}
 # Its local headers hold sizes although a descriptor follows; osslsigncode hashes zeros there instead of what there is.
@@ -24,12 +21,7 @@ CONFIGURATION = '<artifact-configuration xmlns="http://signpath.io/artifact-conf
 
 
 def files():
-    return sorted(f for f in glob.glob(os.path.join(CORPUS, "appx", "*")) if not f.endswith(".xap"))
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
+    return [f for f in corpus.files("appx/*") if not f.endswith(".xap")]
 
 
 def manifest(data):
@@ -52,12 +44,12 @@ def hash_of(data):
 
 class RealFiles(unittest.TestCase):
     def test_signed_accepted_and_with_the_known_digests(self):
-        known, compared = json.loads(read(os.path.join(CORPUS, "known-digests.json")))["values"], 0
+        known, compared = corpus.known("appx/"), 0
         for source in files():
-            name, data = os.path.basename(source), read(source)
+            name, data = os.path.basename(source), corpus.read(source)
             with authenticode.Bench(subject=subject(data)) as b:
                 b.sign(source, b.path(name), hash_of(data), stamp=True)
-                out = read(b.path(name))
+                out = corpus.read(b.path(name))
                 self.assertTrue(b.accepted(b.path(name)) or name in FILLED_HEADERS, name)
                 foreign_inside = name.endswith(".msixbundle")  # not signed, or by somebody else
                 self.assertEqual(b.valid(b.path(name)), not foreign_inside, name)
@@ -80,7 +72,7 @@ class RealFiles(unittest.TestCase):
         self.assertGreater(compared, 6)
 
     def test_their_own_signatures_verify_as_osslsigncode_says(self):
-        roots = os.path.join(CORPUS, "roots", "all-roots.pem")
+        roots = corpus.ROOTS
         with authenticode.Bench() as b:
             for source in files():
                 if "signed" not in source.lower() or "Unsigned" in source:
@@ -95,7 +87,7 @@ class RealFiles(unittest.TestCase):
         everything, one = '<pe-file path="**/*.%s" min-matches="0" max-matches="unbounded"><authenticode-sign/></pe-file>', 0
         inside = "".join(everything % e for e in ("exe", "dll"))
         for source in files():
-            name, data = os.path.basename(source), read(source)
+            name, data = os.path.basename(source), corpus.read(source)
             sign = '<authenticode-sign hash-algorithm="%s"/>' % hash_of(data)
             package = '<msix-file path="*.%s" min-matches="0" max-matches="unbounded">' + inside + sign + "</msix-file>"
             nested = package % "appx" + package % "msix" if "bundle" in name else inside
@@ -105,7 +97,7 @@ class RealFiles(unittest.TestCase):
                 if b"file.wrong_type" in done.stderr and "jsign" in name:
                     continue  # MORE.EXE there is a DOS program
                 self.assertEqual(done.returncode, 0, (name, done.stderr))
-                out = read(b.path(name))
+                out = corpus.read(b.path(name))
                 self.assertEqual(appmap.problems(out), [], name)
                 self.assertTrue(b.valid(b.path(name)), name)
                 self.assertTrue(b.accepted(b.path(name)) or name in FILLED_HEADERS, name)
@@ -120,7 +112,4 @@ class RealFiles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not CORPUS or not authenticode.new_enough():
-        print("SKIPPED " + ("osslsigncode 2.6 or newer is not installed" if CORPUS else "no corpus"))
-        sys.exit(77)
-    unittest.main()
+    corpus.main(corpus.old_osslsigncode())

@@ -2,38 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """ClickOnce manifests of CHANCERY_CORPUS that Visual Studio signed: read here, changed, signed again."""
 import base64
-import glob
 import json
 import os
-import sys
 import unittest
 
 import authenticode
+import corpus
 import dotnet
-
-CORPUS = os.environ.get("CHANCERY_CORPUS", "")
 
 
 def manifests():
-    found = glob.glob(os.path.join(CORPUS, "clickonce", "**", "*.*"), recursive=True)
-    return sorted(p for p in found if p.endswith((".application", ".manifest", ".vsto")))
+    return corpus.files(*("clickonce/**/*" + e for e in (".application", ".manifest", ".vsto")))
 
 
 class RealFiles(unittest.TestCase):
     def test_signatures_by_visual_studio(self):
-        with open(os.path.join(CORPUS, "known-digests.json"), encoding="utf-8") as f:
-            known = {k["path"]: k["value"] for k in json.load(f)["values"] if k["path"].startswith("clickonce/")}
+        known = {k["path"]: k["value"] for k in corpus.known("clickonce/")}
         self.assertGreater(len(known), 0)
         with authenticode.Bench() as b:
             for name, digest in known.items():
-                path = os.path.join(CORPUS, name)
+                path = corpus.path(name)
                 said = json.loads(b.chancery("verify", "--json", path).stdout)["signatures"]
                 self.assertEqual([s["kind"] for s in said], ["clickonce", "clickonce-publisher"], name)
                 self.assertTrue(all(s["intact"] for s in said), (name, said))
                 self.assertEqual(said[0]["contentDigest"], base64.b64decode(digest).hex(), name)
-                with open(path, "rb") as f:
-                    data = f.read()
-                broken = b.put("broken.application", data.replace(b"version=\"1.0.0.0\"", b"version=\"1.0.0.1\"", 1))
+                broken = b.put("broken.application", corpus.read(path).replace(b"version=\"1.0.0.0\"", b"version=\"1.0.0.1\"", 1))
                 said = json.loads(b.chancery("verify", "--json", broken).stdout)["signatures"]
                 self.assertFalse(any(s["intact"] for s in said), name)
 
@@ -50,7 +43,7 @@ class RealFiles(unittest.TestCase):
     @unittest.skipIf(dotnet.missing(), dotnet.missing())
     def test_judged_by_dotnet(self):
         """The corpus has not all files that they name, so only signatures."""
-        theirs = [p for p in manifests() if b"StrongNameSignature" in open(p, "rb").read()]
+        theirs = [p for p in manifests() if b"StrongNameSignature" in corpus.read(p)]
         self.assertGreater(len(theirs), 1)
         with authenticode.Bench(issued=True) as b, dotnet.Program("clickonce_dotnet") as checker:
             status, said = checker.run("--no-files", *theirs)
@@ -64,7 +57,4 @@ class RealFiles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not CORPUS:
-        print("SKIPPED no corpus")
-        sys.exit(77)
-    unittest.main()
+    corpus.main()

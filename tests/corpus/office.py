@@ -2,26 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real Office files of CHANCERY_CORPUS: their signatures' contents rebuilt byte for byte, the normalised data compared with
 pinned values, our own signatures written and read. CHANCERY_BUILD/tests/vba_tool computes."""
-import glob
 import json
 import os
 import subprocess
-import sys
 import unittest
 import zipfile
 
 import authenticode
 import compound
+import corpus
 import macros
 import vba
 
-CORPUS = os.environ.get("CHANCERY_CORPUS", "")
 TOOL = os.path.join(os.environ.get("CHANCERY_BUILD", os.path.join(authenticode.ROOT, "build")), "tests/vba_tool")
 DATA = ("ContentNormalizedData", "FormsNormalizedData", "V3ContentNormalizedData", "ProjectNormalizedData")
 
 
 def files(*patterns):
-    return sorted(p for f in ("office", "office-extra") for x in patterns for p in glob.glob(os.path.join(CORPUS, f, x)))
+    return corpus.files(*(f + x for f in ("office/", "office-extra/") for x in patterns))
 
 
 def computed(b, path):
@@ -34,11 +32,10 @@ def computed(b, path):
 
 class RealFiles(unittest.TestCase):
     def test_pinned_values_of_the_normalised_data(self):
-        with open(os.path.join(CORPUS, "office-extra/known-vba.json"), encoding="utf-8") as f:
-            known = json.load(f)["files"]
+        known = json.loads(corpus.read("office-extra/known-vba.json"))["files"]
         with authenticode.Bench() as b:
             for k in known:
-                data, contents = computed(b, os.path.join(CORPUS, k["file"]))
+                data, contents = computed(b, corpus.path(k["file"]))
                 for name in DATA:
                     self.assertEqual(data[name], k["buffers"][name], (k["file"], name))
                 for kind, s in k["signatures"].items():
@@ -122,7 +119,4 @@ class RealFiles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not CORPUS or not os.path.exists(TOOL):
-        print("SKIPPED no corpus, or vba_tool is not built")
-        sys.exit(77)
-    unittest.main()
+    corpus.main("" if os.path.exists(TOOL) else "vba_tool is not built")

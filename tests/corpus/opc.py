@@ -1,25 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Real OPC packages of CHANCERY_CORPUS: their own signatures, ours checked by Apache POI."""
-import glob
 import io
 import os
 import random
 import struct
-import sys
 import unittest
 import zipfile
 
 import authenticode
+import corpus
 import poi
 
-CORPUS = os.environ.get("CHANCERY_CORPUS", "")
 # Seven bytes behind the end record; our ZIP reader wants every byte accounted for.
 TRAILING = {"OpenVsixSignToolTest-Overrides.vsix", "OpenVsixSignToolTest-InvalidOverrides.vsix"}
 
 
 def files():
-    return sorted(glob.glob(os.path.join(CORPUS, "vsix", "*")))
+    return corpus.files("vsix/*")
 
 
 def content(data, part):
@@ -63,7 +61,4 @@ class RealFiles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not CORPUS or poi.missing():
-        print("SKIPPED " + ("not installed: " + poi.missing() if CORPUS else "no corpus"))
-        sys.exit(77)
-    unittest.main()
+    corpus.main("not installed: " + poi.missing() if poi.missing() else "")

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real programs (PE and EFI) of CHANCERY_CORPUS: known digests, their own signatures, and ours,
 checked by osslsigncode and sbverify; one flipped byte is rejected; replace and append."""
-import glob
 import json
 import os
 import subprocess
-import sys
 import unittest
 
 import authenticode
+import corpus
 
-CORPUS = os.environ.get("CHANCERY_CORPUS", "")
 ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
 
 # Every exception from "signs, and the foreign tools accept it", with its reason.
@@ -24,19 +22,11 @@ CONFIGURATION = """<artifact-configuration xmlns="http://signpath.io/artifact-co
 
 
 def files():
-    found = []
-    for folder in ("pe", "efi"):
-        found += sorted(glob.glob(os.path.join(CORPUS, folder, "*")))
-    return [f for f in found if os.path.isfile(f)]
+    return corpus.files("pe/*", "efi/*")
 
 
 def short(path):
-    return os.path.relpath(path, CORPUS)
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
+    return os.path.relpath(path, corpus.FOLDER)
 
 
 def flipped(data):
@@ -52,8 +42,7 @@ class RealFiles(unittest.TestCase):
         cls.b = authenticode.Bench()
         cls.b.__enter__()
         cls.addClassCleanup(cls.b.__exit__)
-        with open(os.path.join(CORPUS, "known-digests.json"), encoding="utf-8") as f:
-            cls.known = json.load(f)["values"]
+        cls.known = corpus.known()
         cls.certificate = cls.b.path("certificate.pem")
 
     def sign(self, source, name, algorithm="sha256", append=False, stamp=False):
@@ -76,7 +65,7 @@ class RealFiles(unittest.TestCase):
 
     def test_what_is_no_program_is_refused(self):
         for name in REFUSED:
-            path = os.path.join(CORPUS, name)
+            path = corpus.path(name)
             if os.path.exists(path):
                 self.assertIsNotNone(self.b.refused(path), name)
 
@@ -114,7 +103,7 @@ class RealFiles(unittest.TestCase):
                 continue
             with self.subTest(file=name):
                 out = self.sign(source, "out.exe")
-                bad = self.b.put("bad.exe", flipped(read(out)))
+                bad = self.b.put("bad.exe", flipped(corpus.read(out)))
                 self.assertFalse(self.report(bad)[0])
                 self.assertFalse(self.b.accepted(bad))
 
@@ -171,7 +160,7 @@ class RealFiles(unittest.TestCase):
 
     def test_their_own_signatures(self):
         """We say what osslsigncode says, and find the digests that the files themselves record."""
-        roots = os.path.join(CORPUS, "roots", "all-roots.pem")
+        roots = corpus.ROOTS
         judged = 0
         for source in files():
             name = short(source)
@@ -190,7 +179,4 @@ class RealFiles(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not CORPUS or not authenticode.new_enough():
-        print("SKIPPED " + ("osslsigncode 2.6 or newer is not installed" if CORPUS else "no corpus"))
-        sys.exit(77)
-    unittest.main()
+    corpus.main(corpus.old_osslsigncode())

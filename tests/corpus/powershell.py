@@ -1,26 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Real PowerShell files of CHANCERY_CORPUS: known digests, their own signatures, ours checked by osslsigncode."""
-import glob
-import json
 import os
-import sys
 import unittest
 
 import authenticode
-
-CORPUS = os.environ.get("CHANCERY_CORPUS", "")
+import corpus
 
 
 def files():
-    return sorted(glob.glob(os.path.join(CORPUS, "powershell", "*.*")))
+    return corpus.files("powershell/*.*")
 
 
 class RealFiles(unittest.TestCase):
     def test_signed_accepted_and_with_the_known_digest(self):
-        with open(os.path.join(CORPUS, "known-digests.json"), encoding="utf-8") as f:
-            known = json.load(f)["values"]
-        compared = 0
+        known, compared = corpus.known("powershell/"), 0
         with authenticode.Bench() as b:
             for source in files():
                 name = os.path.basename(source)
@@ -40,16 +34,8 @@ class RealFiles(unittest.TestCase):
         self.assertGreater(compared, 0)
 
     def test_their_own_signatures_verify_as_osslsigncode_says(self):
-        roots = os.path.join(CORPUS, "roots", "all-roots.pem")
-        with authenticode.Bench() as b:
-            for source in files():
-                with open(source, "rb") as f:
-                    if authenticode.script_message(f.read()) is not None:
-                        self.assertEqual(b.valid(source, roots, roots), b.accepted(source, roots, roots), source)
+        corpus.as_osslsigncode_says(self, [f for f in files() if authenticode.script_message(corpus.read(f)) is not None])
 
 
 if __name__ == "__main__":
-    if not CORPUS or not authenticode.new_enough():
-        print("SKIPPED " + ("osslsigncode 2.6 or newer is not installed" if CORPUS else "no corpus"))
-        sys.exit(77)
-    unittest.main()
+    corpus.main(corpus.old_osslsigncode())
