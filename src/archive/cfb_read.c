@@ -244,8 +244,6 @@ static bool read_directory_sector(struct parse *p, uint32_t sector, uint32_t fir
         TRY(read_entry(p, r, &c->entries[i], e));
         if ((c->entries[i].type == CFB_ROOT) != (i == 0))
             return cfb_bad(e, "its root is not the first entry of the directory");
-        if (i == 0 && !reader_starts_with(c->entries[0].times, "\0\0\0\0\0\0\0\0", 8))
-            return cfb_bad(e, "its root has a time of creation"); /* MS-CFB 2.6.1: zero */
         c->entries[i].parent = NO_ENTRY;
     }
     return true;

@@ -58,7 +58,7 @@ def package(extension, streams):
 
 def workbook(streams):
     start = struct.pack("<HHHHHH", 0x809, 8, 0x600, 5, 0, 0) + struct.pack("<HH", 10, 0)
-    return compound.write({"Workbook": start, **{"_VBA_PROJECT_CUR/" + k: v for k, v in streams.items()}})
+    return compound.write({"Workbook": start, **{"_VBA_PROJECT_CUR/" + k: v for k, v in streams.items()}}, created=0x1c4a53d6b8a8000)
 
 
 def document(streams):

@@ -65,7 +65,8 @@ def read(data):
     return streams
 
 
-def write(streams):
+def write(streams, created=0):
+    """created: the root's time of creation, which Excel writes though it should be zero."""
     names, children, contents = ["Root Entry"], {0: []}, {}
     index = {"": 0}
     for path, content in streams.items():
@@ -123,7 +124,7 @@ def write(streams):
         kind = 5 if i == 0 else 1 if i in children else 2
         start, length = (small_at, len(small)) if i == 0 else (0, 0) if kind == 1 else (place[i], len(contents[i]))
         directory += wide.ljust(64, b"\0") + struct.pack("<HBBIII", len(wide), kind, 1, left, right, top.get(i, FREE))
-        directory += bytes(36) + struct.pack("<IQ", start, length)
+        directory += bytes(20) + struct.pack("<QQ", created if i == 0 else 0, 0) + struct.pack("<IQ", start, length)
     while len(directory) % SECTOR:
         directory += bytes(68) + struct.pack("<III", FREE, FREE, FREE) + bytes(48)
     directory_at = put(directory)

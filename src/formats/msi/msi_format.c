@@ -30,6 +30,11 @@ bool msi_open(struct arena *a, const struct source *in, struct msi *ret, struct 
 {
     struct msi m = {0};
     TRY(cfb_open(a, in, &m.file, e));
+    /* MS-CFB 2.6.1 wants zero. Excel writes a time; verifiers of installers insist. */
+    if (!reader_starts_with(m.file->entries[0].times, "\0\0\0\0\0\0\0\0", 8))
+        return err_user(e, ERR_CFB,
+                        "The compound file is malformed: its root has a time of creation. Build it "
+                        "again.");
     TRY(find_stream(m.file, reader_over(name, sizeof name), &m.signature, e) &&
         find_stream(m.file, reader_over(name_ex, sizeof name_ex), &m.signature_ex, e));
     *ret = m;
