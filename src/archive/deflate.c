@@ -186,6 +186,29 @@ static bool expand_stream(const struct source *in, uint64_t size, struct sink *o
     return true;
 }
 
+bool deflate_expand_head(const struct source *in, uint8_t *to, size_t n, size_t *ret, struct err *e)
+{
+    CLEANUP(release) uint8_t *buffer = allocate(PIECE);
+    z_stream z = {0};
+    bool ok = buffer != NULL && inflateInit2(&z, -MAX_WBITS) == Z_OK;
+    int result = Z_OK;
+    if (!ok)
+        return err_set(e, ERR_NO_MEMORY, "zlib");
+    z.next_out = to;
+    z.avail_out = (uInt)n;
+    for (uint64_t at = 0; ok && at < in->size && z.avail_out > 0 && result == Z_OK;) {
+        size_t part = in->size - at < PIECE ? (size_t)(in->size - at) : PIECE;
+        ok = source_read(in, at, buffer, part, e);
+        z.next_in = buffer;
+        z.avail_in = (uInt)part;
+        result = ok ? inflate(&z, Z_NO_FLUSH) : Z_OK;
+        at += part;
+    }
+    *ret = n - z.avail_out;
+    (void)inflateEnd(&z);
+    return ok;
+}
+
 static bool squeeze(struct stream *s, int flush, struct err *e)
 {
     do {

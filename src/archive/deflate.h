@@ -14,6 +14,9 @@ enum { DEFLATE_WHOLE = 4 * 1024 * 1024 };
  * fewer or more bytes, or does not end with the last byte of `in`. */
 MUST_CHECK bool deflate_expand(const struct source *in, uint64_t size, struct budget *budget,
                                struct sink *out, uint32_t *ret_crc, struct err *e);
+/* At most the first n bytes of it; fewer when the stream ends or is damaged. */
+MUST_CHECK bool deflate_expand_head(const struct source *in, uint8_t *to, size_t n, size_t *ret,
+                                    struct err *e);
 /* Compresses all of `in` at the product's one level. */
 MUST_CHECK bool deflate_compress(const struct source *in, struct sink *out, uint32_t *ret_crc,
                                  struct err *e);

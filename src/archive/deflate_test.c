@@ -32,6 +32,11 @@ static void round_trip(size_t n)
     assert_true(reader_equal(writer_view(&out), writer_view(&plain)));
     assert_int_equal(crc, crc2);
     assert_int_equal(crc, deflate_crc(0, writer_view(&plain)));
+    uint8_t head[1000];
+    size_t got = 1;
+    assert_true(deflate_expand_head(&stream, head, sizeof head, &got, &e));
+    assert_int_equal(got, n < sizeof head ? n : sizeof head);
+    assert_true(reader_equal(reader_over(head, got), reader_over(writer_view(&plain).at, got)));
 
     /* One byte less or more than stated, cut, and with something behind. */
     struct sink nowhere = sink_discard();

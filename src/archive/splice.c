@@ -330,6 +330,28 @@ static enum splice_result make(struct work *w, uint32_t old_crc)
     return proven(w) ? SPLICE_DONE : SPLICE_WRONG;
 }
 
+/* Whether the contents may be alike up to the half, without which there is nothing to keep. Large
+ * files that have become quite different are told from their beginning, before three buffers of
+ * their size are filled. */
+static bool looks_alike(const struct splice *s, bool *ret, struct err *e)
+{
+    enum { LARGE = 1 << 20, HEAD = 256 << 10 };
+    struct reader content;
+    size_t n = 0;
+    *ret = true;
+    if (s->size < LARGE || s->content.size < LARGE)
+        return true;
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(4 * HEAD);
+    uint8_t *plain = a == NULL ? NULL : arena_alloc(a, HEAD);
+    if (plain == NULL)
+        return arena_err(e);
+    TRY(source_load(a, &s->content, 0, HEAD, &content, e) &&
+        deflate_expand_head(&s->stream, plain, HEAD, &n, e));
+    for (size_t i = SPLICE_EDITS; *ret && i < n; i++)
+        *ret = plain[i] == content.at[i];
+    return true;
+}
+
 bool splice_deflate(const struct splice *s, struct sink *out, enum splice_result *ret,
                     uint32_t *ret_crc, struct err *e)
 {
@@ -339,6 +361,10 @@ bool splice_deflate(const struct splice *s, struct sink *out, enum splice_result
     if (s->size > DEFLATE_WHOLE || s->content.size > DEFLATE_WHOLE ||
         s->stream.size > 2 * DEFLATE_WHOLE)
         return splice_blocks(s, out, ret, ret_crc, e);
+    bool alike;
+    TRY(looks_alike(s, &alike, e));
+    if (!alike)
+        return true;
     CLEANUP(arena_cleanup) struct arena *arena = arena_new(16 * (size_t)DEFLATE_WHOLE);
     if (arena == NULL)
         return arena_err(e);

@@ -260,6 +260,45 @@ static void test_splice__other_content_and_damage_do_not_pay(void **state)
     }
 }
 
+/* Large ones are given up early, when their beginnings differ; the result is the same. */
+static void test_splice__large_files(void **state)
+{
+    enum { LARGE = 1500000 };
+    static uint8_t before[LARGE], after[LARGE], packed[2 * LARGE];
+    static const size_t edits[] = {300, 65535, 70000, 200000, 700000, 1400000};
+    (void)state;
+    seed = 5;
+    fill();
+    for (size_t i = 0; i < LARGE; i++)
+        before[i] = old_text[i % N] ^ (uint8_t)(i / N);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
+    size_t n = libdeflate_deflate_compress(c, before, LARGE, packed, sizeof packed);
+    libdeflate_free_compressor(c);
+    for (size_t i = 0; i < COUNT_OF(edits); i++) {
+        struct writer out;
+        struct err e = {0};
+        enum splice_result result;
+        uint32_t crc;
+        memcpy(after, before, LARGE);
+        after[edits[i]] ^= 0x55;
+        writer_init(&out, sizeof packed);
+        struct sink k = sink_memory(&out), plain = sink_discard();
+        struct splice s = {.stream = source_memory(reader_over(packed, n)),
+                           .size = LARGE,
+                           .crc = deflate_crc(0, reader_over(before, LARGE)),
+                           .content = source_memory(reader_over(after, LARGE))};
+        assert_true(splice_deflate(&s, &k, &result, &crc, &e));
+        bool pays = edits[i] < 65536 || edits[i] > LARGE / 2 + 65536;
+        assert_int_equal(result, pays ? SPLICE_DONE : SPLICE_DOES_NOT_PAY);
+        struct source made = sink_view(&k);
+        if (pays) {
+            assert_true(deflate_expand(&made, LARGE, NULL, &plain, &crc, &e));
+            assert_int_equal(crc, deflate_crc(0, reader_over(after, LARGE)));
+        }
+        writer_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_splice__edits_anywhere_are_right_or_refused),
         cmocka_unit_test(test_splice__large_content_by_blocks),
         cmocka_unit_test(test_splice__other_content_and_damage_do_not_pay),
+        cmocka_unit_test(test_splice__large_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

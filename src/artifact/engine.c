@@ -5,6 +5,7 @@
 
 /* Up to here a file is signed in memory; the rule looks at sizes of the input only. */
 enum { SMALL = 4 * 1024 * 1024, SLACK = 1024 * 1024, SIGNATURE_ROOM = 16 * 1024 * 1024, TURNS = 3 };
+enum { USUAL = 32 * 1024 }; /* most of what signing adds */
 
 /* What became of a part: replaces its entry and adds new files to its container. */
 struct work {
@@ -159,6 +160,10 @@ static bool sign_to_scratch(struct run *x, const struct part *p, const struct st
 {
     CLEANUP(room_done) struct room out = {0};
     TRY(room_open(x->w, in->size, sign_room(in->size), &out, e));
+    if (out.in_memory) { /* all at once: it does not grow by copies of itself */
+        (void)writer_room(&out.memory, (size_t)in->size + USUAL);
+        writer_reset(&out.memory);
+    }
     TRY(run_sign(x, p, s, in, &out.sink, e));
     return room_keep(x->w, &out, ret, e);
 }
