@@ -327,11 +327,6 @@ bool der_valid(struct reader one)
     return der_any(&at, &d) && reader_at_end(&at) && valid_within(one, DER_DEPTH);
 }
 
-bool der_check(struct reader one, const char *what, struct err *e)
-{
-    return der_valid(one) || der_err(e, what);
-}
-
 size_t der_open(struct writer *w, unsigned tag)
 {
     writer_u8(w, (uint8_t)tag);
@@ -423,11 +418,6 @@ void der_put_bits(struct writer *w, struct reader bytes)
     writer_u8(w, 0);
     writer_reader(w, bytes);
     der_close(w, at);
-}
-
-void der_put_utf8(struct writer *w, const char *text)
-{
-    der_put(w, DER_UTF8, reader_text(text));
 }
 
 void der_put_time(struct writer *w, int64_t seconds)

@@ -59,8 +59,6 @@ MUST_CHECK bool der_string(struct arena *a, const struct der *element, char **re
 MUST_CHECK bool der_algorithm(struct reader *r, struct reader *ret_oid, struct reader *ret_params);
 /* One whole element, everything constructed inside of it checked down to DER_DEPTH. */
 MUST_CHECK bool der_valid(struct reader one);
-/* The same, then sets ERR_DER with `what` when it does not hold. */
-MUST_CHECK bool der_check(struct reader one, const char *what, struct err *e);
 bool der_err(struct err *e, const char *what);
 
 /* Constructed elements: at = der_open(w, tag); ...content...; der_close(w, at). */
@@ -75,7 +73,6 @@ void der_put_null(struct writer *w);
 void der_put_true(struct writer *w);
 void der_put_octets(struct writer *w, struct reader bytes);
 void der_put_bits(struct writer *w, struct reader bytes); /* BIT STRING without unused bits */
-void der_put_utf8(struct writer *w, const char *text);
 /* UTCTime until 2049, GeneralizedTime from then on (RFC 5280 4.1.2.5). */
 void der_put_time(struct writer *w, int64_t seconds);
 /* Whole elements in DER order of a SET OF; sorts the array in place. */

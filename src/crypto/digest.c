@@ -145,14 +145,6 @@ void digest_add(struct digest *d, struct reader bytes)
         d->failed = true;
 }
 
-void digest_zeros(struct digest *d, uint64_t n)
-{
-    static const uint8_t zeros[4096];
-    for (; n > sizeof zeros; n -= sizeof zeros)
-        digest_add(d, reader_over(zeros, sizeof zeros));
-    digest_add(d, reader_over(zeros, (size_t)n));
-}
-
 static bool add_piece(void *ctx, struct reader piece, struct err *e)
 {
     struct digest *d = ctx;

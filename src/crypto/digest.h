@@ -28,7 +28,6 @@ struct digest {
 };
 MUST_CHECK bool digest_begin(struct digest *d, enum hash hash, struct err *e);
 void digest_add(struct digest *d, struct reader bytes);
-void digest_zeros(struct digest *d, uint64_t n);
 MUST_CHECK bool digest_source(struct digest *d, const struct source *s, struct err *e);
 /* The running digest goes on in both. */
 MUST_CHECK bool digest_fork(const struct digest *d, struct digest *ret, struct err *e);
