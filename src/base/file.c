@@ -131,8 +131,11 @@ bool file_replace(int folder, const char *name, unsigned mode, struct reader byt
     char temporary[300];
     if (snprintf(temporary, sizeof temporary, "%s.tmp", name) >= (int)sizeof temporary)
         return err_set(e, ERR_IO, "name too long");
+    /* One that a crash left may have a mode by which its owner cannot open it for writing. */
+    if (unlinkat(folder, temporary, 0) != 0 && errno != ENOENT)
+        return err_errno(e, temporary);
     CLEANUP(file_close)
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return err_errno(e, temporary);
     TRY(file_write_fd(fd, bytes, e));

@@ -357,7 +357,7 @@ static bool begin(struct core *c, int argc, char **argv, struct err *e)
     if (child_flag(&c->child, "task"))
         return true;
     TRY(incoming_new(&c->service, CALL_THREADS, &c->incoming, e));
-    TRY(jobs_start(&c->service, (unsigned)child_number(&c->child, "workers"), &c->jobs, e));
+    TRY(jobs_new(&c->service, &c->jobs, e));
     if (c->child.peers[ROLE_FRONT].fd >= 0)
         TRY(start_front(c, c->child.peers[ROLE_FRONT], e));
     return true;
@@ -467,7 +467,8 @@ int main(int argc, char **argv)
         return child_fail(&core.child, &e);
     if (child_flag(&core.child, "task"))
         return do_task(&core);
-    if (!run(&core, &e) || !stop(&core, &e)) {
+    if (!jobs_start(core.jobs, (unsigned)child_number(&core.child, "workers"), &e) ||
+        !run(&core, &e) || !stop(&core, &e)) {
         log_err(LOG_ERROR, NULL, "ended", &e);
         return 1;
     }

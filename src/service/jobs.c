@@ -326,8 +326,9 @@ static bool reclaim(struct db_tx *tx, void *ctx, struct err *e)
     return queue_reclaim(tx, &owner, &count, e);
 }
 
-static bool start_threads(struct jobs *j, unsigned threads, struct err *e)
+bool jobs_start(struct jobs *j, unsigned threads, struct err *e)
 {
+    j->running = threads;
     if (pthread_create(&j->clock, NULL, clock_thread, j) != 0 ||
         pthread_create(&j->sealer, NULL, seal_thread, j) != 0)
         return err_set(e, ERR_NO_MEMORY, "threads");
@@ -341,7 +342,7 @@ static bool start_threads(struct jobs *j, unsigned threads, struct err *e)
     return true;
 }
 
-bool jobs_start(struct service *s, unsigned threads, struct jobs **ret, struct err *e)
+bool jobs_new(struct service *s, struct jobs **ret, struct err *e)
 {
     uint8_t random[16];
     pthread_condattr_t clock;
@@ -349,7 +350,6 @@ bool jobs_start(struct service *s, unsigned threads, struct jobs **ret, struct e
     if (j == NULL)
         return err_set(e, ERR_NO_MEMORY, "jobs");
     j->service = s;
-    j->running = threads;
     (void)pthread_mutex_init(&j->lock, NULL);
     (void)pthread_condattr_init(&clock);
     (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -358,7 +358,7 @@ bool jobs_start(struct service *s, unsigned threads, struct jobs **ret, struct e
     *ret = j; /* the caller stops it whatever happens */
     TRY(file_random(random, sizeof random, e));
     text_uuid(random, j->boot);
-    return db_write(s->db, CRASH_S01, reclaim, j, e) && start_threads(j, threads, e);
+    return db_write(s->db, CRASH_S01, reclaim, j, e);
 }
 
 void jobs_wake(struct jobs *j)

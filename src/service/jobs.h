@@ -7,7 +7,10 @@
  * the next. Also the clock of deadlines, and the sealer of log heads. */
 struct jobs;
 
-MUST_CHECK bool jobs_start(struct service *s, unsigned threads, struct jobs **ret, struct err *e);
+/* What this node had claimed before is free again. */
+MUST_CHECK bool jobs_new(struct service *s, struct jobs **ret, struct err *e);
+/* From here on work is done. */
+MUST_CHECK bool jobs_start(struct jobs *j, unsigned threads, struct err *e);
 void jobs_wake(struct jobs *j);
 /* No new jobs; those that run may finish within ms, then what is left stays for the next start. */
 void jobs_stop(struct jobs *j, int64_t ms);
