@@ -297,6 +297,24 @@ bool deflate_expand(const struct source *in, uint64_t size, struct budget *budge
     return expand_stream(in, size, out, ret_crc, e);
 }
 
+bool deflate_expand_zlib(struct arena *a, struct reader in, size_t size, struct reader *ret,
+                         struct err *e)
+{
+    CLEANUP(free_decompressor)
+    struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+    uint8_t *plain = arena_alloc(a, size);
+    size_t used = 0, got = 0;
+    if (d == NULL || plain == NULL)
+        return err_set(e, ERR_NO_MEMORY, "zlib stream of %zu bytes", size);
+    if (libdeflate_zlib_decompress_ex(d, in.at, in.left, plain, size, &used, &got) !=
+            LIBDEFLATE_SUCCESS ||
+        used != in.left || got != size)
+        return err_set(e, ERR_DEFLATE, "zlib stream: %zu of %zu bytes used, %zu of %zu made", used,
+                       in.left, got, size);
+    *ret = reader_over(plain, size);
+    return true;
+}
+
 bool deflate_compress(const struct source *in, struct sink *out, uint32_t *ret_crc, struct err *e)
 {
     if (in->size <= DEFLATE_WHOLE)

@@ -17,6 +17,9 @@ MUST_CHECK bool deflate_expand(const struct source *in, uint64_t size, struct bu
 /* At most the first n bytes of it; fewer when the stream ends or is damaged. */
 MUST_CHECK bool deflate_expand_head(const struct source *in, uint8_t *to, size_t n, size_t *ret,
                                     struct err *e);
+/* A zlib stream (RFC 1950), all of it and its check sum right, into the arena. */
+MUST_CHECK bool deflate_expand_zlib(struct arena *a, struct reader in, size_t size,
+                                    struct reader *ret, struct err *e);
 /* Compresses all of `in` at the product's one level. */
 MUST_CHECK bool deflate_compress(const struct source *in, struct sink *out, uint32_t *ret_crc,
                                  struct err *e);

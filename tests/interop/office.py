@@ -9,6 +9,7 @@ import struct
 import subprocess
 import unittest
 import zipfile
+import zlib
 
 import authenticode
 import compound
@@ -66,6 +67,22 @@ def document(streams):
     block = struct.pack("<HHHHHH", 0xa5ec, 0xc1, 0, 0x409, 0, 0x200) + bytes(20) + struct.pack("<H", 14) + bytes(28)
     block += struct.pack("<H", 22) + bytes(88) + struct.pack("<H", 93) + bytes(93 * 8)
     return compound.write({"WordDocument": block, "1Table": bytes(64), **{"Macros/" + k: v for k, v in streams.items()}})
+
+
+def record(version, kind, body, instance=0):
+    return struct.pack("<HHI", version | instance << 4, kind, len(body)) + body
+
+
+def presentation(streams):
+    """[MS-PPT]: the document, its macros as a packed compound file, where both are, and the edit that says so."""
+    project = compound.write(streams)
+    info = record(15, 0x3ff, record(2, 0x400, struct.pack("<III", 2, 1, 2)), instance=1)
+    document = record(15, 0x3e8, record(15, 0x7d0, info))
+    storage = record(0, 0x1011, struct.pack("<I", len(project)) + zlib.compress(project), instance=1)
+    places = record(0, 0x1772, struct.pack("<III", 2 << 20 | 1, 0, len(document)))
+    edit = record(0, 0xff5, struct.pack("<7I", 0, 0, 0, len(document) + len(storage), 1, 3, 0))
+    user = record(0, 0xff6, struct.pack("<III", 20, 0xe391c05f, len(document) + len(storage) + len(places)))
+    return compound.write({"PowerPoint Document": document + storage + places + edit, "Current User": user})
 
 
 def word_signatures(data):
@@ -140,6 +157,10 @@ class Office(unittest.TestCase):
             streams = vba.make(**project)
             out = self.signed("a.xls", workbook(streams))
             self.check_hashes(streams, self.property(out), ["legacy"], title)
+            out = self.signed("a.ppt", presentation(streams))
+            self.check_hashes(streams, self.property(out), ["legacy"], title)
+            for name, content in compound.read(presentation(streams)).items():
+                self.assertEqual(compound.read(out)[name], content, name)
             out = self.signed("a.doc", document(streams))
             self.check_hashes(streams, word_signatures(out), macros.KINDS, title)
             for name in compound.read(document(streams)):
@@ -178,6 +199,13 @@ class Office(unittest.TestCase):
                 broken = compound.write({**streams, path: content[:at] + bytes([content[at] ^ 2]) + content[at + 1:]})
                 self.assertFalse(self.b.valid(self.b.put("broken-" + name, broken)), path)
 
+    def test_changed_presentation(self):
+        good, other = (presentation(vba.make({"Module1": MACRO % more})) for more in ("", " & 1"))
+        streams = compound.read(self.signed("a.ppt", good))
+        for name in ("PowerPoint Document", "Current User"):
+            streams[name] = compound.read(other)[name]
+        self.assertFalse(self.b.valid(self.b.put("changed.ppt", compound.write(streams))))
+
     @unittest.skipIf(poi.missing(), "not installed: " + poi.missing())
     def test_apache_poi_opens_the_packages(self):
         names = []
@@ -196,9 +224,6 @@ class Office(unittest.TestCase):
             self.assertEqual(f.read().strip(), "Hello", done.stdout + done.stderr)
 
     def test_kinds_that_cannot_be_signed(self):
-        slides = compound.write({"PowerPoint Document": bytes(64), "Current User": bytes(20)})
-        for name in ("a.ppt", "a.pps"):
-            self.assertRegex(self.b.refused(self.b.put(name, slides)) or "", "PowerPoint")
         drawing = compound.write({"VisioDocument": bytes(64)})
         self.assertRegex(self.b.refused(self.b.put("a.vsd", drawing)) or "", "Visio")
 

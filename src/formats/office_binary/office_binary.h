@@ -5,19 +5,20 @@
 
 enum office_binary_program { OFFICE_BINARY_EXCEL, OFFICE_BINARY_WORD, OFFICE_BINARY_POWERPOINT };
 
-/* A compound file of Excel or Word. */
+/* A compound file of Excel, Word or PowerPoint. */
 struct office_binary {
     struct cfb *file;
     enum office_binary_program program;
-    uint32_t project; /* storage of the macro project; 0: none */
-    bool sealed;      /* the document is signed as a whole */
+    const struct cfb *macros; /* the compound file that holds the project; NULL: no macros */
+    uint32_t project;         /* its storage there */
+    bool sealed;              /* the document is signed as a whole */
 };
 /* DigSigInfoSerialized by kind; .at NULL: none. */
 struct office_binary_signatures {
     struct reader info[VBA_KINDS];
 };
-/* A compound file of PowerPoint or Visio, which cannot be opened here. */
-bool office_binary_is_other(const struct cfb *file);
+/* A compound file of Office, though it may be one that cannot be opened here. */
+bool office_binary_is_one(const struct cfb *file);
 MUST_CHECK bool office_binary_open(struct arena *a, const struct source *in,
                                    struct office_binary *ret, struct err *e);
 /* A stream of the root by its name, in the arena; .at NULL: there is none. */
@@ -44,6 +45,12 @@ MUST_CHECK bool office_binary_property(struct arena *a, struct reader stream, st
  * stream becomes one. */
 MUST_CHECK bool office_binary_put_property(struct arena *a, struct reader stream,
                                            struct reader info, struct writer *w, struct err *e);
+
+/* --- macros of PowerPoint ([MS-PPT] 2.10.40) ---------------------------------------------------
+ */
+/* The compound file inside of the stream "PowerPoint Document"; NULL: no macros. */
+MUST_CHECK bool office_binary_powerpoint_macros(struct arena *a, const struct office_binary *b,
+                                                const struct cfb **ret, struct err *e);
 
 /* --- variables of Word ([MS-DOC] 2.9.298) ----------------------------------------------------- */
 MUST_CHECK bool office_binary_word_read(struct arena *a, const struct office_binary *b,

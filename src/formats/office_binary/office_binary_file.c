@@ -52,55 +52,63 @@ static bool refuse_password(struct arena *a, const struct office_binary *b, stru
     return true;
 }
 
-/* Programs whose macros lie elsewhere, by the stream that they all have. */
+/* Programs by a stream that all their files have, and the storage of their macros. */
 static const struct {
-    const char *stream, *title, *newer;
-} others[] = {{"PowerPoint Document", "PowerPoint (ppt, pps, pot, ppa)", "pptm"},
-              {"VisioDocument", "Visio (vsd, vss, vst)", "vsdm"}};
+    const char *stream, *storage; /* NULL: it is found another way */
+    enum office_binary_program program;
+} programs[] = {{"WordDocument", "Macros", OFFICE_BINARY_WORD},
+                {"PowerPoint Document", NULL, OFFICE_BINARY_POWERPOINT},
+                {"Workbook", "_VBA_PROJECT_CUR", OFFICE_BINARY_EXCEL},
+                {"Book", "_VBA_PROJECT_CUR", OFFICE_BINARY_EXCEL}};
 
-static bool find_program(const struct cfb *file, enum office_binary_program *ret, struct err *e)
+static const char visio[] = "VisioDocument";
+
+static bool find_program(const struct cfb *file, size_t *ret, struct err *e)
 {
     if (has(file, "EncryptedPackage", CFB_STREAM))
         return err_user(e, ERR_FILE_TYPE,
                         "The Office file is protected by a password. Remove the password.");
-    for (size_t i = 0; i < COUNT_OF(others); i++)
-        if (has(file, others[i].stream, CFB_STREAM))
-            return err_user(e, ERR_FILE_TYPE,
-                            "The file is one of %s. Of the binary Office files only those of Excel "
-                            "and Word can be signed; save it as %s.",
-                            others[i].title, others[i].newer);
-    if (has(file, "WordDocument", CFB_STREAM))
-        *ret = OFFICE_BINARY_WORD;
-    else if (has(file, "Workbook", CFB_STREAM) || has(file, "Book", CFB_STREAM))
-        *ret = OFFICE_BINARY_EXCEL;
-    else
-        return err_user(
-            e, ERR_FILE_TYPE,
-            "The file is neither a workbook of Excel nor a document of Word. Macros of "
-            "other binary files cannot be signed; save it in a newer form (pptm, vsdm).");
-    return true;
+    if (has(file, visio, CFB_STREAM))
+        return err_user(e, ERR_FILE_TYPE,
+                        "The file is one of Visio (vsd, vss, vst). Of the binary Office files only "
+                        "those of Excel, Word and PowerPoint can be signed; save it as vsdm.");
+    for (size_t i = 0; i < COUNT_OF(programs); i++)
+        if (has(file, programs[i].stream, CFB_STREAM)) {
+            *ret = i;
+            return true;
+        }
+    return err_user(e, ERR_FILE_TYPE,
+                    "The file is no workbook of Excel, no document of Word and no presentation of "
+                    "PowerPoint. Macros of other binary files cannot be signed; save it in a newer "
+                    "form (vsdm).");
 }
 
-bool office_binary_is_other(const struct cfb *file)
+bool office_binary_is_one(const struct cfb *file)
 {
-    for (size_t i = 0; i < COUNT_OF(others); i++)
-        if (has(file, others[i].stream, CFB_STREAM))
-            return true;
-    return false;
+    bool found = has(file, visio, CFB_STREAM);
+    for (size_t i = 0; i < COUNT_OF(programs); i++)
+        found = found || has(file, programs[i].stream, CFB_STREAM);
+    return found;
 }
 
 bool office_binary_open(struct arena *a, const struct source *in, struct office_binary *ret,
                         struct err *e)
 {
     struct office_binary b = {0};
-    TRY(cfb_open(a, in, &b.file, e) && find_program(b.file, &b.program, e));
+    size_t row;
+    TRY(cfb_open(a, in, &b.file, e) && find_program(b.file, &row, e));
+    b.program = programs[row].program;
     const struct cfb_entry *x =
-        find(b.file, b.program == OFFICE_BINARY_WORD ? "Macros" : "_VBA_PROJECT_CUR");
-    if (x != NULL && x->type == CFB_STORAGE)
+        programs[row].storage == NULL ? NULL : find(b.file, programs[row].storage);
+    if (x != NULL && x->type == CFB_STORAGE) {
+        b.macros = b.file;
         b.project = cfb_index(b.file, x);
+    }
     b.sealed = has(b.file, "_xmlsignatures", CFB_STORAGE) || has(b.file, "_signatures", CFB_STREAM);
     if (b.program == OFFICE_BINARY_EXCEL)
         TRY(refuse_password(a, &b, e));
+    if (b.program == OFFICE_BINARY_POWERPOINT)
+        TRY(office_binary_powerpoint_macros(a, &b, &b.macros, e));
     *ret = b;
     return true;
 }
@@ -109,8 +117,8 @@ bool office_binary_project(struct arena *a, const struct office_binary *b, struc
                            struct err *e)
 {
     bool found = false;
-    if (b->project != 0)
-        TRY(vba_open(a, b->file, b->project, ret, &found, e));
+    if (b->macros != NULL)
+        TRY(vba_open(a, b->macros, b->project, ret, &found, e));
     return found || err_user(e, ERR_FILE_TYPE,
                              "The Office file contains no macros, so there is nothing to sign.");
 }

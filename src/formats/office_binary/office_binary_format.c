@@ -3,17 +3,15 @@
 
 enum { PROBE_MEMORY = 256 << 20, INFO_MAX = 4 * 1024 * 1024 };
 
-/* Those of other programs too, so that the refusal can say why. */
+/* Protected ones and those of Visio too, so that the refusal can say why. */
 static bool probe(struct reader head, const struct source *in)
 {
-    struct office_binary b;
     struct cfb *file;
     struct err e = {0};
     if (!cfb_starts(head))
         return false;
     CLEANUP(arena_cleanup) struct arena *a = arena_new(PROBE_MEMORY);
-    return a != NULL && cfb_open(a, in, &file, &e) &&
-           (office_binary_is_other(file) || office_binary_open(a, in, &b, &e));
+    return a != NULL && cfb_open(a, in, &file, &e) && office_binary_is_one(file);
 }
 
 static bool inspect(struct arena *a, const struct source *in, struct file_facts *ret, struct err *e)
@@ -28,8 +26,8 @@ static bool inspect(struct arena *a, const struct source *in, struct file_facts 
     return true;
 }
 
-/* Excel has a place for the legacy signature only; that of V3 needs data all readers agree about.
- */
+/* Only Word has a place for more than the legacy signature; that of V3 needs data all readers agree
+ * about. */
 static uint32_t kinds_of(const struct office_binary *b, const struct vba *v)
 {
     if (b->program != OFFICE_BINARY_WORD)
@@ -106,7 +104,7 @@ static bool verify(const struct verify_job *job, struct signature **ret, size_t 
         return arena_err(e);
     TRY(office_binary_open(job->arena, job->in, &b, e) &&
         office_binary_read(job->arena, &b, &s, e));
-    if (b.project != 0) {
+    if (b.macros != NULL) {
         TRY(office_binary_project(job->arena, &b, &v, e));
         bool ok = verify_all(job, &v, &s, list, &count, e);
         vba_done(&v);

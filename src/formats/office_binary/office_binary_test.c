@@ -3,6 +3,7 @@
 #include "formats/office_binary/office_binary.h"
 #include "formats/office_oxml/vba_sample.h"
 #include "formats/testkit.h"
+#include <libdeflate.h>
 #include <string.h>
 
 static const char directive[] = "office-macro-sign";
@@ -85,6 +86,81 @@ static struct reader document(const char *source, uint16_t flags)
     return made(&project, "Macros/", more, 2);
 }
 
+static void put_record(struct writer *w, uint16_t head, uint16_t type, struct reader body)
+{
+    writer_u16le(w, head);
+    writer_u16le(w, type);
+    writer_u32le(w, (uint32_t)body.left);
+    writer_reader(w, body);
+}
+
+static struct reader record(uint16_t head, uint16_t type, struct reader body)
+{
+    struct writer w;
+    writer_init(&w, 1 << 20);
+    put_record(&w, head, type, body);
+    return kept(&w);
+}
+
+static struct reader numbers(const uint32_t *list, size_t count)
+{
+    struct writer w;
+    writer_init(&w, 256);
+    for (size_t i = 0; i < count; i++)
+        writer_u32le(&w, list[i]);
+    return kept(&w);
+}
+
+static struct reader squeezed(struct reader in)
+{
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
+    uint8_t *to = arena_alloc(kit.arena, 4 + 2 * in.left);
+    const uint32_t size = (uint32_t)in.left;
+    struct writer w;
+    size_t n = libdeflate_zlib_compress(c, in.at, in.left, to, 2 * in.left);
+    assert_true(n > 0);
+    libdeflate_free_compressor(c);
+    writer_init(&w, 1 << 20);
+    writer_u32le(&w, size);
+    writer_bytes(&w, to, n);
+    return kept(&w);
+}
+
+/* Objects: 1 the document, 3 the macros; the first edit had other macros. */
+static struct reader presentation(bool packed, uint32_t token, uint32_t has_macros)
+{
+    struct writer w;
+    struct reader project = made(&plain, NULL, NULL, 0);
+    const uint32_t info[] = {3, has_macros, 2};
+    const struct reader atom = record(2, 0x400, numbers(info, 3));
+    struct reader list = record(0xf, 0x7d0, record(0x1f, 0x3ff, atom));
+    writer_init(&w, 1 << 20);
+    put_record(&w, 0, 0x1011, reader_text("no macros"));
+    uint32_t document = (uint32_t)w.len;
+    put_record(&w, 0xf, 0x3e8, list);
+    uint32_t directory = (uint32_t)w.len;
+    const uint32_t old[] = {3u << 20 | 1, document, 0, 0};
+    put_record(&w, 0, 0x1772, numbers(old, 4));
+    uint32_t edit = (uint32_t)w.len;
+    const uint32_t first[] = {0, 0, 0, directory, 1, 4, 0};
+    put_record(&w, 0, 0xff5, numbers(first, 7));
+    uint32_t macros = (uint32_t)w.len;
+    put_record(&w, packed ? 0x10 : 0, 0x1011, packed ? squeezed(project) : project);
+    directory = (uint32_t)w.len;
+    const uint32_t new[] = {1u << 20 | 3, macros};
+    put_record(&w, 0, 0x1772, numbers(new, 2));
+    const uint32_t second[] = {0, 0, edit, directory, 1, 4, 0};
+    const uint32_t user[] = {20, token, (uint32_t)w.len};
+    put_record(&w, 0, 0xff5, numbers(second, 7));
+    const struct vba_sample_stream streams[] = {
+        {"PowerPoint Document", kept(&w)}, {"Current User", record(0, 0xff6, numbers(user, 3))}};
+    writer_init(&w, 1 << 20);
+    vba_sample_file(&w, streams, 2);
+    return kept(&w);
+}
+
+enum { IN_PLAIN = 0xe391c05f, ENCRYPTED = 0xf3d1c4df };
+
 static struct reader signed_file(const char *name, struct reader in)
 {
     return testkit_signed(&kit, &office_binary_format, directive, name, in, NULL);
@@ -123,6 +199,37 @@ static void test_office_binary_sign__word_has_all_three(void **state)
     (void)state;
     check_signed("a.doc", document(NULL, 0x0200), 3);
     check_signed("a.doc", document("Sub A()\nEnd Sub\n", 0x0200), 2);
+}
+
+static void test_office_binary_sign__powerpoint_has_the_legacy_signature(void **state)
+{
+    (void)state;
+    check_signed("a.ppt", presentation(true, IN_PLAIN, 1), 1);
+    check_signed("a.pps", presentation(false, IN_PLAIN, 1), 1);
+}
+
+/* Every cut and every flipped bit is refused, or read as something that is there. */
+static void test_office_binary_powerpoint__damage(void **state)
+{
+    (void)state;
+    struct reader in = presentation(true, IN_PLAIN, 1);
+    size_t refused = 0;
+    for (size_t i = 0; i < in.left; i++) {
+        CLEANUP(arena_cleanup) struct arena *a = arena_new(64 << 20);
+        struct writer w;
+        struct office_binary b;
+        struct err e = {0};
+        writer_init(&w, in.left);
+        writer_reader(&w, in);
+        w.data[i] ^= (uint8_t)(1u << i % 8);
+        const struct source from = source_memory(writer_view(&w));
+        if (!office_binary_open(a, &from, &b, &e)) {
+            assert_false(err_is_ours(&e));
+            refused++;
+        }
+        writer_done(&w);
+    }
+    assert_true(refused > in.left / 4);
 }
 
 /* What is in the property set otherwise stays as it was. */
@@ -170,7 +277,10 @@ static void test_office_binary_sign__refuses_with_reasons(void **state)
     refused("a.xls", made(&plain, "Elsewhere/", &book, 1), "contains no macros");
     refused("a.xls", made(&plain, "_VBA_PROJECT_CUR/", &locked, 1), "password");
     refused("a.xls", made(&plain, "_VBA_PROJECT_CUR/", sealed, 2), "whole document");
-    refused("a.ppt", made(&plain, "_VBA_PROJECT_CUR/", &slides, 1), "PowerPoint");
+    refused("a.ppt", made(&plain, "_VBA_PROJECT_CUR/", &slides, 1), "damaged");
+    refused("a.ppt", presentation(true, ENCRYPTED, 1), "password");
+    refused("a.ppt", presentation(true, 1, 1), "damaged");
+    refused("a.ppt", presentation(true, IN_PLAIN, 0), "contains no macros");
     refused("a.xls", made(&plain, "_VBA_PROJECT_CUR/", &package, 1), "password");
     refused("a.doc", document(NULL, 0x0300), "password");
     refused("a.xls", reader_text("nothing"), "");
@@ -210,7 +320,7 @@ static void test_office_binary_probe__and_inspect(void **state)
 /* They are known, so that the refusal can say what can be done. */
 static void test_office_binary_probe__other_programs(void **state)
 {
-    static const char *const cases[][2] = {{"PowerPoint Document", "pptm"},
+    static const char *const cases[][2] = {{"PowerPoint Document", "damaged"},
                                            {"VisioDocument", "vsdm"}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -241,6 +351,8 @@ static void test_office_binary__every_allocation_fails_once(void **state)
 {
     (void)state;
     testkit_faults(&kit, &office_binary_format, directive, "a.xls", workbook(true), NULL);
+    testkit_faults(&kit, &office_binary_format, directive, "a.ppt", presentation(true, IN_PLAIN, 1),
+                   NULL);
 }
 
 static int start(void **state)
@@ -262,6 +374,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_office_binary_sign__excel_has_the_legacy_signature),
         cmocka_unit_test(test_office_binary_sign__word_has_all_three),
+        cmocka_unit_test(test_office_binary_sign__powerpoint_has_the_legacy_signature),
+        cmocka_unit_test(test_office_binary_powerpoint__damage),
         cmocka_unit_test(test_office_binary_properties__others_are_kept),
         cmocka_unit_test(test_office_binary_sign__refuses_with_reasons),
         cmocka_unit_test(test_office_binary_unchanged__sees_everything_else),
