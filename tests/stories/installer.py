@@ -31,6 +31,8 @@ class Installer(Story):
 
     def signer(self, path):
         """The self-signed certificate of the policy, out of a signature."""
+        if os.path.exists(self.path("p7")):
+            os.remove(self.path("p7"))
         for args in (["osslsigncode", "extract-signature", "-pem", "-in", path, "-out", self.path("p7")],
                      ["openssl", "pkcs7", "-print_certs", "-in", self.path("p7"), "-out", self.path("signer.pem")]):
             self.assertEqual(subprocess.run(args, capture_output=True).returncode, 0, args)
@@ -40,17 +42,24 @@ class Installer(Story):
         done = subprocess.run(["osslsigncode", "verify", "-ignore-crl", "-CAfile", certificate, "-in", path], capture_output=True)
         return done.returncode == 0 and b"MISMATCH" not in done.stdout and b"verification: failed" not in done.stdout
 
-    def test_every_level_is_accepted(self):
-        source = installer.make(self.s.root, cabs=2)
+    def every_level(self, embed):
+        """Cabinets in the installer, or beside it."""
+        folder = self.path("embedded" if embed else "beside")
+        os.mkdir(folder)
+        source = installer.make(folder, cabs=2, embed=embed)
+        beside = [] if embed else ["part1.cab", "part2.cab"]
         with zipfile.ZipFile(self.path("in.zip"), "w", zipfile.ZIP_DEFLATED) as z:
             z.write(source, "dist/setup.msi")
+            for name in beside:
+                z.write(os.path.join(os.path.dirname(source), name), "dist/" + name)
             z.writestr("readme.txt", "read me")
-        self.chancery("submit", "--project", "acme-app", "--policy", "test-signing", "-o", self.path("out.zip"),
+        self.chancery("submit", "--project", "acme-app", "--policy", "test-signing", "--force", "-o", self.path("out.zip"),
                       self.path("in.zip"))
         with zipfile.ZipFile(self.path("out.zip")) as z:
+            self.assertEqual(z.namelist(), ["dist/setup.msi"] + ["dist/" + n for n in beside] + ["readme.txt"])
             self.assertEqual(z.read("readme.txt"), b"read me")
-            z.extract("dist/setup.msi", self.s.root)
-        signed = self.path("dist/setup.msi")
+            z.extractall(os.path.join(folder, "out"))
+        signed = os.path.join(folder, "out/dist/setup.msi")
         certificate = self.signer(signed)
         self.assertTrue(self.accepted(signed, certificate))
         before, after = installer.files(source), installer.files(signed)
@@ -61,6 +70,12 @@ class Installer(Story):
                 self.assertTrue(self.accepted(self.write("inner.exe", data), certificate), name)
         sizes = {row[2].split("|")[-1]: int(row[3]) for row in installer.tables(signed)["File"]}
         self.assertEqual(sizes, {os.path.basename(name): len(data) for name, data in after.items()})
+
+    def test_every_level_is_accepted(self):
+        self.every_level(embed=True)
+
+    def test_cabinets_beside_the_installer(self):
+        self.every_level(embed=False)
 
 
 if __name__ == "__main__":
