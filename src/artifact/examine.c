@@ -35,16 +35,25 @@ static bool is_of_type(const struct format *f, struct reader head, const struct 
     return f->probe(head, in);
 }
 
-const struct format *examine_detect(struct arena *a, const struct source *in, const char *name,
-                                    struct err *e)
+const struct format *examine_detect_after(struct arena *a, const struct format *after,
+                                          const struct source *in, const char *name, struct err *e)
 {
     struct reader head;
+    const struct format *const *f = all_formats;
     if (!source_head(a, in, HEAD, &head, e))
         return NULL;
-    for (const struct format *const *f = all_formats; *f != NULL; f++)
+    while (after != NULL && *f++ != after)
+        ;
+    for (; *f != NULL; f++)
         if (((*f)->facts->can & FORMAT_ANY) == 0 && is_of_type(*f, head, in, name))
             return *f;
     return NULL;
+}
+
+const struct format *examine_detect(struct arena *a, const struct source *in, const char *name,
+                                    struct err *e)
+{
+    return examine_detect_after(a, NULL, in, name, e);
 }
 
 static bool check_type(struct arena *a, struct part *p, struct refusal *r)

@@ -12,4 +12,7 @@ MUST_CHECK bool examine_part(struct arena *a, const struct judging *judging, str
  * NULL: none that is built. */
 const struct format *examine_detect(struct arena *a, const struct source *in, const char *name,
                                     struct err *e);
+/* The next one that it is as well: an Office file is also an OPC package. */
+const struct format *examine_detect_after(struct arena *a, const struct format *after,
+                                          const struct source *in, const char *name, struct err *e);
 #endif

@@ -124,6 +124,27 @@ static bool verify_inside(struct verify *v, struct arena *a, const struct format
     return ok;
 }
 
+/* Signatures of other formats that the file is as well: that of an Office document as an OPC
+ * package stands beside those of its macros. */
+static bool verify_otherwise(struct verify *v, struct arena *a, const struct format *f,
+                             const struct source *in, const char *name, const char *path,
+                             struct err *e)
+{
+    struct verify_job job = {.arena = v->cli->arena, .in = in, .file_name = name};
+    while ((f = examine_detect_after(a, f, in, name, e)) != NULL) {
+        struct signature *list = NULL;
+        size_t count = 0;
+        struct err bad = {0};
+        if (f->verify == NULL)
+            continue;
+        if (format_verify(f, &job, &list, &count, &bad))
+            TRY(report_add(&v->report, path, list, count, &v->trust, e));
+        else
+            TRY(err_theirs(&bad, e));
+    }
+    return e->code == ERR_NONE;
+}
+
 /* Signatures are kept until the report is written, so they live in the command's arena. */
 static bool verify_file(struct verify *v, struct arena *a, const struct source *in,
                         const char *name, const char *path, uint32_t depth, struct err *e)
@@ -146,7 +167,8 @@ static bool verify_file(struct verify *v, struct arena *a, const struct source *
             TRY(report_note(&v->report, path, bad.user, e));
         }
     }
-    return f->open == NULL || verify_inside(v, a, f, in, path, depth, e);
+    return verify_otherwise(v, a, f, in, name, path, e) &&
+           (f->open == NULL || verify_inside(v, a, f, in, path, depth, e));
 }
 
 /* --- detached --------------------------------------------------------------------------------- */

@@ -17,9 +17,11 @@ import poi
 CONFIGURATION = '<artifact-configuration xmlns="http://signpath.io/artifact-configuration/v1">%s</artifact-configuration>'
 TYPES = ('<?xml version="1.0" encoding="utf-8"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
          '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-         '<Default Extension="vsixmanifest" ContentType="text/xml"/><Default Extension="dll" ContentType="application/octet-stream"/>'
+         '<Default Extension="vsixmanifest" ContentType="text/xml"/><Default Extension="xml" ContentType="application/xml"/>'
+         '<Default Extension="dll" ContentType="application/octet-stream"/>'
          '<Default Extension="exe" ContentType="application/octet-stream"/><Override PartName="/a" ContentType="text/plain"/></Types>')
 SPACE = "http://schemas.openxmlformats.org/package/2006/relationships"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 RELATIONS = ('<?xml version="1.0"?>\n<Relationships xmlns="' + SPACE + '">\n <Relationship Target="a" Id="z" Type="urn:t"/>\n'
              ' <!-- comment --><Relationship Id="B" Type="urn:t" Target="http://example.org/?a&amp;b" TargetMode="External"/>'
              '<Relationship Id="b" Type="urn:u" Target="extension.vsixmanifest"></Relationship></Relationships>')
@@ -121,6 +123,19 @@ class Packages(unittest.TestCase):
                 with zipfile.ZipFile(inner) as z:
                     self.assertTrue(b.accepted(b.put("tool.exe", z.read("bin/my%20tool.exe"))))
                 source = io.BytesIO(self.read(b.path("out.zip")))
+
+    def test_office_documents_as_packages(self):
+        """What else the file is does not hide the signature from our verify."""
+        with authenticode.Bench() as b:
+            main = '<Relationship Id="m" Type="%s/officeDocument" Target="word/document.xml"/></Relationships>' % OFFICE
+            relations = RELATIONS.replace("</Relationships>", main)
+            source = b.put("in.docx", package({"word/document.xml": "<w:document xmlns:w='urn:w'/>"}, relations))
+            config = b.put("c.xml", (CONFIGURATION % "<opc-file><opc-sign/></opc-file>").encode())
+            b.sign(source, b.path("out.docx"), options=("--config", config))
+            self.assertTrue(b.valid(b.path("out.docx")))
+            self.assertEqual(poi.judge(b.folder, [b.path("out.docx")]), ["valid"])
+            changed = edited(self.read(b.path("out.docx")), "word/document.xml", lambda c: c + b"<!---->")
+            self.assertFalse(b.valid(b.put("changed.docx", changed)))
 
     def test_refusals_say_why(self):
         with authenticode.Bench() as b:
