@@ -6,12 +6,12 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import unittest
 import zipfile
 
 import authenticode
 import installer
+import needs
 
 TOOLS = ["wixl", "msibuild", "msiinfo", "msiextract", "cabextract", "gcab", "osslsigncode", "x86_64-w64-mingw32-gcc"]
 VERIFY = os.path.join(os.environ.get("CHANCERY_BUILD", os.path.join(authenticode.ROOT, "build")), "tests/verify_tool")
@@ -241,8 +241,4 @@ class Beside(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [t for t in TOOLS if shutil.which(t) is None]
-    if missing:
-        print("SKIPPED not installed: " + " ".join(missing))
-        sys.exit(77)
-    unittest.main()
+    needs.main(TOOLS)

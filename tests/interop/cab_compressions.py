@@ -5,12 +5,12 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import unittest
 
 import authenticode
 import installer
 import lzx
+import needs
 import quantum
 
 TOOLS = ["cabextract", "7z", "gcab", "osslsigncode", "x86_64-w64-mingw32-gcc"]
@@ -216,8 +216,4 @@ class Quantum(Case):
 
 
 if __name__ == "__main__":
-    missing = [t for t in TOOLS if shutil.which(t) is None]
-    if missing:
-        print("SKIPPED not installed: " + " ".join(missing))
-        sys.exit(77)
-    unittest.main()
+    needs.main(TOOLS)

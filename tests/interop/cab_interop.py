@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cabinets made by gcab, signed by the command line, against osslsigncode, gcab and cabextract: cab_interop.py"""
 import os
-import shutil
 import subprocess
-import sys
 import unittest
 import zipfile
 
 import authenticode
+import needs
 
 TOOLS = ["gcab", "cabextract", "osslsigncode", "x86_64-w64-mingw32-gcc"]
 
@@ -98,8 +97,4 @@ class Cabinets(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [t for t in TOOLS if shutil.which(t) is None]
-    if missing:
-        print("SKIPPED not installed: " + " ".join(missing))
-        sys.exit(77)
-    unittest.main()
+    needs.main(TOOLS)

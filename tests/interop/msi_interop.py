@@ -7,12 +7,12 @@ import random
 import shutil
 import struct
 import subprocess
-import sys
 import unittest
 import zipfile
 
 import authenticode
 import installer
+import needs
 
 TOOLS = ["wixl", "msibuild", "msiinfo", "msiextract", "osslsigncode", "x86_64-w64-mingw32-gcc"]
 MUTATIONS = int(os.environ.get("CHANCERY_MUTATIONS", "60"))
@@ -256,8 +256,4 @@ class Installers(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [t for t in TOOLS if shutil.which(t) is None]
-    if missing:
-        print("SKIPPED not installed: " + " ".join(missing))
-        sys.exit(77)
-    unittest.main()
+    needs.main(TOOLS)
