@@ -16,6 +16,7 @@ enum {
     NAME_BYTES = 64,
     MINI_SECTOR = 64,
     MINI_CUTOFF = 4096,
+    BUFFER = 64 * 1024,
 };
 #define SECTOR_MAX UINT32_C(0xfffffff9)
 /* [MS-CFB] 2.8: the sector that holds this offset is given to nobody. */

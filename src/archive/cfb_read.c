@@ -113,56 +113,65 @@ static bool read_header(struct parse *p, struct err *e)
 }
 
 /* --- FAT -------------------------------------------------------------------------------------- */
-/* One sector of the FAT; words for sectors behind the end of the file must say "free". */
-static bool read_fat_sector(struct parse *p, uint32_t sector, uint64_t first, struct err *e)
+/* Which sectors the FAT is in: the first are named in the header, the others in the DIFAT. */
+static bool read_difat(struct parse *p, uint32_t *list, struct err *e)
 {
+    const uint32_t words = p->c->sector / 4;
     uint8_t bytes[4096];
-    const uint32_t size = p->c->sector;
-    struct reader r = reader_over(bytes, size);
-    TRY(take(p, sector, "table", e));
-    TRY(source_read(&p->c->in, offset_of(p->c, sector), bytes, size, e));
-    for (uint64_t i = first; i < first + size / 4; i++) {
-        uint32_t word;
-        TRY(reader_u32le(&r, &word));
-        if (i < p->sectors)
-            p->fat[i] = word;
-        else if (word != SECTOR_FREE)
-            return cfb_bad(e, "its table goes on behind its end");
+    struct reader names = p->head;
+    uint32_t next = p->difat, left = HEADER_DIFATS, difats = 0;
+    for (uint32_t i = 0; i < p->fat_count; i++, left--) {
+        if (left == 0) {
+            TRY(take(p, next, "table of tables", e));
+            TRY(source_read(&p->c->in, offset_of(p->c, next), bytes, p->c->sector, e));
+            names = reader_over(bytes, p->c->sector);
+            struct reader last;
+            if (!reader_slice(names, p->c->sector - 4, 4, &last) || !reader_u32le(&last, &next))
+                return cfb_bad(e, "its table of tables is cut");
+            left = words - 1;
+            difats++;
+        }
+        TRY(reader_u32le(&names, &list[i]) && take(p, list[i], "table", e));
     }
+    for (uint32_t sector; left > 0 && reader_u32le(&names, &sector); left--)
+        if (sector != SECTOR_FREE)
+            return cfb_bad(e, "its table of tables is longer than it says");
+    if (difats != p->difat_count || (next != SECTOR_END && next != SECTOR_FREE))
+        return cfb_bad(e, "its table of tables has another length");
+    return true;
+}
+
+/* Words from `first` on; those for sectors behind the end of the file must say "free". */
+static bool read_words(struct parse *p, uint64_t first, struct reader r, struct err *e)
+{
+    const uint64_t left = first < p->sectors ? p->sectors - first : 0, words = r.left / 4;
+    if (left > 0)
+        TRY(reader_u32le_array(&r, &p->fat[first], (size_t)(words < left ? words : left)));
+    for (uint32_t word; reader_u32le(&r, &word);)
+        if (word != SECTOR_FREE)
+            return cfb_bad(e, "its table goes on behind its end");
     return true;
 }
 
 static bool read_fat(struct parse *p, struct err *e)
 {
-    const uint32_t words = p->c->sector / 4;
-    uint8_t bytes[4096];
-    struct reader list = p->head;
-    uint32_t next = p->difat, left_in_list = HEADER_DIFATS, difats = 0;
+    const uint32_t size = p->c->sector, words = size / 4;
     if ((uint64_t)p->fat_count * words < p->sectors)
         return cfb_bad(e, "its table is too short for its length");
     if (p->fat_count > p->sectors || p->difat_count > p->sectors)
         return cfb_bad(e, "its table is longer than the file");
-    for (uint32_t i = 0; i < p->fat_count; i++) {
-        uint32_t sector;
-        if (left_in_list == 0) {
-            TRY(take(p, next, "table of tables", e));
-            TRY(source_read(&p->c->in, offset_of(p->c, next), bytes, p->c->sector, e));
-            list = reader_over(bytes, p->c->sector);
-            struct reader last;
-            if (!reader_slice(list, p->c->sector - 4, 4, &last) || !reader_u32le(&last, &next))
-                return cfb_bad(e, "its table of tables is cut");
-            left_in_list = words - 1;
-            difats++;
-        }
-        TRY(reader_u32le(&list, &sector));
-        left_in_list--;
-        TRY(read_fat_sector(p, sector, (uint64_t)i * words, e));
+    uint32_t *list = ARENA_ARRAY(p->a, p->fat_count, uint32_t);
+    uint8_t *bytes = ARENA_ARRAY(p->a, BUFFER, uint8_t);
+    if (list == NULL || bytes == NULL)
+        return arena_err(e);
+    TRY(read_difat(p, list, e));
+    for (uint32_t i = 0, n; i < p->fat_count; i += n) { /* sectors that follow each other at once */
+        for (n = 1; i + n < p->fat_count && list[i + n] == list[i] + n && n < BUFFER / size;)
+            n++;
+        const size_t all = (size_t)n * size;
+        TRY(source_read(&p->c->in, offset_of(p->c, list[i]), bytes, all, e));
+        TRY(read_words(p, (uint64_t)i * words, reader_over(bytes, all), e));
     }
-    for (uint32_t sector; left_in_list > 0 && reader_u32le(&list, &sector); left_in_list--)
-        if (sector != SECTOR_FREE)
-            return cfb_bad(e, "its table of tables is longer than it says");
-    if (difats != p->difat_count || (next != SECTOR_END && next != SECTOR_FREE))
-        return cfb_bad(e, "its table of tables has another length");
     return true;
 }
 
@@ -366,13 +375,17 @@ static bool place_large(struct parse *p, struct cfb_entry *x, struct err *e)
     const uint64_t size = p->c->sector;
     uint32_t next = x->start;
     size_t room = 0;
-    for (uint64_t left = x->size; left > 0;) {
-        uint64_t n = left < size ? left : size;
-        TRY(take(p, next, "stream", e));
-        if (next == p->sectors - 1)
-            p->end = offset_of(p->c, next) + n;
-        TRY(add_piece(p, x, &room, offset_of(p->c, next), n, e));
-        next = p->fat[next];
+    for (uint64_t left = x->size; left > 0;) { /* sectors that follow each other at once */
+        const uint32_t first = next;
+        uint64_t n = 0;
+        do {
+            TRY(take(p, next, "stream", e));
+            n += left - n < size ? left - n : size;
+            if (next == p->sectors - 1)
+                p->end = offset_of(p->c, first) + n;
+            next = p->fat[next];
+        } while (n < left && next - first == n / size);
+        TRY(add_piece(p, x, &room, offset_of(p->c, first), n, e));
         left -= n;
     }
     if (next != SECTOR_END)

@@ -3,8 +3,6 @@
 #include "archive/cfb_internal.h"
 #include <stdlib.h>
 
-enum { BUFFER = 64 * 1024 };
-
 /* One entry of the new directory. */
 struct node {
     const struct cfb_entry *old; /* NULL: added */

@@ -81,6 +81,14 @@ READ(u16be, uint16_t, 2, big_endian)
 READ(u32be, uint32_t, 4, big_endian)
 READ(u64be, uint64_t, 8, big_endian)
 
+bool reader_u32le_array(struct reader *r, uint32_t *to, size_t n)
+{
+    TRY(n <= r->left / sizeof *to && reader_copy(r, to, n * sizeof *to));
+    for (size_t i = 0; i < n; i++)
+        to[i] = le32toh(to[i]);
+    return true;
+}
+
 bool reader_at_end(const struct reader *r)
 {
     return r->left == 0;

@@ -15,6 +15,19 @@ static void test_reader__little_and_big_endian(void **state)
     assert_true(reader_at_end(&r));
 }
 
+static void test_reader__words_at_once(void **state)
+{
+    (void)state;
+    const uint8_t bytes[] = {1, 0, 0, 0, 2, 3, 0, 0x80, 9};
+    struct reader r = reader_over(bytes, sizeof bytes);
+    uint32_t words[2] = {0};
+    assert_false(reader_u32le_array(&r, words, 3));
+    assert_false(reader_u32le_array(&r, words, SIZE_MAX));
+    assert_true(r.left == sizeof bytes && words[0] == 0);
+    assert_true(reader_u32le_array(&r, words, 2));
+    assert_true(words[0] == 1 && words[1] == UINT32_C(0x80000302) && r.left == 1);
+}
+
 static void test_reader__child_never_sees_past_its_parent(void **state)
 {
     (void)state;
@@ -60,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reader__little_and_big_endian),
+        cmocka_unit_test(test_reader__words_at_once),
         cmocka_unit_test(test_reader__child_never_sees_past_its_parent),
         cmocka_unit_test(test_writer__limit_sticks),
         cmocka_unit_test(test_writer__insert_and_patch),

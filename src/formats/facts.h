@@ -4,10 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Every format that is built. A new format is its folder and one word here and in meson.build. */
+/* Every format that is built. A new format is its folder and one word here and in meson.build. A
+ * file without a configuration is taken for the first that knows it: the narrower one comes first,
+ * and of two that exclude each other the one that tells sooner. */
 /* clang-format off */
 #define FORMATS(F) \
     F(office_oxml) \
+    F(msi) \
     F(office_binary) \
     F(nupkg) \
     F(appx) \
@@ -18,7 +21,6 @@
     F(powershell) \
     F(wscript) \
     F(cab) \
-    F(msi) \
     F(clickonce) \
     F(catalog) \
     F(file)
