@@ -55,8 +55,6 @@ MUST_CHECK bool zip_open(struct arena *a, const struct source *in, unsigned prof
 bool zip_starts(struct reader head);
 /* The expanded bytes of an entry; size and CRC-32 are checked. Any number of threads. */
 MUST_CHECK bool zip_extract(const struct zip *z, size_t index, struct sink *out, struct err *e);
-/* NULL when there is none; `path` as in struct zip_entry. */
-const struct zip_entry *zip_find(const struct zip *z, const char *path);
 
 struct reader zip_raw_name(const struct zip_entry *x);
 struct reader zip_extra(const struct zip_entry *x); /* of the central directory */

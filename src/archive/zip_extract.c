@@ -2,14 +2,6 @@
 #include "archive/zip_internal.h"
 #include <string.h>
 
-const struct zip_entry *zip_find(const struct zip *z, const char *path)
-{
-    for (size_t i = 0; i < z->count; i++)
-        if (strcmp(z->entries[i].path, path) == 0)
-            return &z->entries[i];
-    return NULL;
-}
-
 static bool too_dense(const struct zip_entry *x, const struct budget *b)
 {
     enum { FREE = 1024 * 1024 };

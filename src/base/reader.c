@@ -78,8 +78,6 @@ READ(u16le, uint16_t, 2, little_endian)
 READ(u32le, uint32_t, 4, little_endian)
 READ(u64le, uint64_t, 8, little_endian)
 READ(u16be, uint16_t, 2, big_endian)
-READ(u32be, uint32_t, 4, big_endian)
-READ(u64be, uint64_t, 8, big_endian)
 
 bool reader_u32le_array(struct reader *r, uint32_t *to, size_t n)
 {

@@ -20,8 +20,6 @@ MUST_CHECK bool reader_u16le(struct reader *r, uint16_t *ret);
 MUST_CHECK bool reader_u32le(struct reader *r, uint32_t *ret);
 MUST_CHECK bool reader_u64le(struct reader *r, uint64_t *ret);
 MUST_CHECK bool reader_u16be(struct reader *r, uint16_t *ret);
-MUST_CHECK bool reader_u32be(struct reader *r, uint32_t *ret);
-MUST_CHECK bool reader_u64be(struct reader *r, uint64_t *ret);
 /* The next n words. */
 MUST_CHECK bool reader_u32le_array(struct reader *r, uint32_t *to, size_t n);
 MUST_CHECK bool reader_skip(struct reader *r, size_t n);

@@ -6,11 +6,12 @@
 static void test_reader__little_and_big_endian(void **state)
 {
     (void)state;
-    const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8};
+    const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 1, 2};
     struct reader r = reader_over(bytes, sizeof bytes);
-    uint64_t le, be, past;
+    uint64_t le, past;
+    uint16_t be;
     assert_true(reader_u64le(&r, &le) && le == UINT64_C(0x0807060504030201));
-    assert_true(reader_u64be(&r, &be) && be == UINT64_C(0x0102030405060708));
+    assert_true(reader_u16be(&r, &be) && be == 0x0102);
     assert_false(reader_u64le(&r, &past));
     assert_true(reader_at_end(&r));
 }

@@ -128,8 +128,6 @@ WRITE(u16le, uint16_t, 2, little_endian)
 WRITE(u32le, uint32_t, 4, little_endian)
 WRITE(u64le, uint64_t, 8, little_endian)
 WRITE(u16be, uint16_t, 2, big_endian)
-WRITE(u32be, uint32_t, 4, big_endian)
-WRITE(u64be, uint64_t, 8, big_endian)
 
 void writer_patch(struct writer *w, size_t offset, const void *data, size_t n)
 {

@@ -20,8 +20,6 @@ void writer_u16le(struct writer *w, uint16_t v);
 void writer_u32le(struct writer *w, uint32_t v);
 void writer_u64le(struct writer *w, uint64_t v);
 void writer_u16be(struct writer *w, uint16_t v);
-void writer_u32be(struct writer *w, uint32_t v);
-void writer_u64be(struct writer *w, uint64_t v);
 void writer_bytes(struct writer *w, const void *data, size_t n);
 void writer_reader(struct writer *w, struct reader bytes);
 void writer_text(struct writer *w, const char *text); /* without the NUL */

@@ -123,14 +123,6 @@ bool der_boolean(struct reader *r, bool *ret)
     return true;
 }
 
-bool der_null(struct reader *r)
-{
-    struct reader at = *r, v;
-    TRY(der_get(&at, DER_NULL, &v) && v.left == 0);
-    *r = at;
-    return true;
-}
-
 static bool well_formed_oid(struct reader v)
 {
     bool start = true;

@@ -47,7 +47,6 @@ MUST_CHECK bool der_only(struct reader r, unsigned tag, struct reader *ret_conte
 MUST_CHECK bool der_integer(struct reader *r, struct reader *ret); /* minimal, either sign */
 MUST_CHECK bool der_uint(struct reader *r, uint64_t *ret);         /* 0 .. 2^64-1 */
 MUST_CHECK bool der_boolean(struct reader *r, bool *ret);
-MUST_CHECK bool der_null(struct reader *r);
 MUST_CHECK bool der_oid(struct reader *r, struct reader *ret); /* content octets, well-formed */
 MUST_CHECK bool der_octets(struct reader *r, struct reader *ret);
 MUST_CHECK bool der_bytes_of_bits(struct reader *r, struct reader *ret); /* no unused bits */

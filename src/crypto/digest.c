@@ -158,19 +158,6 @@ bool digest_source(struct digest *d, const struct source *s, struct err *e)
     return source_each(s, add_piece, d, e);
 }
 
-bool digest_fork(const struct digest *d, struct digest *ret, struct err *e)
-{
-    EVP_MD_CTX *ctx = fault_now() ? NULL : EVP_MD_CTX_new();
-    if (ctx == NULL)
-        return err_set(e, ERR_NO_MEMORY, "digest");
-    if (EVP_MD_CTX_copy_ex(ctx, d->ctx) != 1) {
-        EVP_MD_CTX_free(ctx);
-        return ossl_err(e, ERR_CRYPTO, "digest");
-    }
-    *ret = (struct digest){.ctx = ctx, .hash = d->hash, .failed = d->failed};
-    return true;
-}
-
 bool digest_end(struct digest *d, struct digest_value *ret, struct err *e)
 {
     struct digest_value v = {0};

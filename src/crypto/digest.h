@@ -29,8 +29,6 @@ struct digest {
 MUST_CHECK bool digest_begin(struct digest *d, enum hash hash, struct err *e);
 void digest_add(struct digest *d, struct reader bytes);
 MUST_CHECK bool digest_source(struct digest *d, const struct source *s, struct err *e);
-/* The running digest goes on in both. */
-MUST_CHECK bool digest_fork(const struct digest *d, struct digest *ret, struct err *e);
 MUST_CHECK bool digest_end(struct digest *d, struct digest_value *ret, struct err *e);
 void digest_done(struct digest *d); /* for CLEANUP; after digest_end a no-op */
 /* `tee` of a struct sink whose tee_ctx is a struct digest. */

@@ -28,7 +28,7 @@ struct blobs {
     /* Folders ab/cd that this process has made durable: one left by a process that died may not
      * be, so each is synced once a run. */
     uint8_t durable[65536 / 8];
-    atomic_uint_fast64_t next_name, collected;
+    atomic_uint_fast64_t next_name;
 };
 
 struct blob_writer {
@@ -309,18 +309,6 @@ bool blob_finish(struct blob_writer *w, struct blob *ret, struct err *e)
     return ok;
 }
 
-bool blob_put(struct blobs *b, struct blob_steps steps, struct reader bytes, struct blob *ret,
-              struct err *e)
-{
-    struct blob_writer *w;
-    TRY(blob_begin(b, steps, bytes.left, &w, e));
-    if (!blob_add(w, bytes, e)) {
-        blob_abandon(w);
-        return false;
-    }
-    return blob_finish(w, ret, e);
-}
-
 bool blob_open(struct blobs *b, const uint8_t sha256[32], int *ret_fd, uint64_t *ret_size,
                struct err *e)
 {
@@ -335,27 +323,6 @@ bool blob_open(struct blobs *b, const uint8_t sha256[32], int *ret_fd, uint64_t 
     *ret_fd = fd;
     fd = -1;
     return true;
-}
-
-bool blob_exists(struct blobs *b, const uint8_t sha256[32])
-{
-    char path[PATH_TEXT];
-    path_of(sha256, path);
-    return faccessat(b->folder, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-bool blob_check(struct blobs *b, const uint8_t sha256[32], struct err *e)
-{
-    CLEANUP(file_close) int fd = -1;
-    uint64_t size;
-    TRY(blob_open(b, sha256, &fd, &size, e));
-    struct source s = source_range(fd, 0, size);
-    struct digest_value v;
-    TRY(digest_of_source(HASH_SHA256, &s, &v, e));
-    char path[PATH_TEXT];
-    path_of(sha256, path);
-    return reader_equal(digest_view(&v), reader_over(sha256, 32)) ||
-           err_set(e, ERR_BLOB_DAMAGED, "%s does not have the content that its name says", path);
 }
 
 bool blob_delete(struct blobs *b, const uint8_t sha256[32], struct err *e)
@@ -387,7 +354,6 @@ static bool collect_one(struct sweep *s, const uint8_t sha256[32], struct err *e
     if (keep)
         return true;
     TRY(blob_delete(s->b, sha256, e));
-    atomic_fetch_add(&s->b->collected, 1);
     return true;
 }
 
@@ -426,9 +392,4 @@ bool blobs_collect(struct blobs *b, int64_t age_ms, blob_referenced_fn reference
     struct sweep s = {
         .b = b, .before_ms = clock_wall_ms() - age_ms, .referenced = referenced, .ctx = ctx};
     return collect_folder(&s, b->folder, ".", e);
-}
-
-uint64_t blobs_collected(const struct blobs *b)
-{
-    return atomic_load(&b->collected);
 }

@@ -37,9 +37,6 @@ int blob_fd(struct blob_writer *w);
 /* Makes it durable under its name. Takes w, also on failure; then nothing is left behind. */
 MUST_CHECK bool blob_finish(struct blob_writer *w, struct blob *ret, struct err *e);
 void blob_abandon(struct blob_writer *w); /* NULL is fine */
-/* All of it at once, for small things (a plan, a receipt). */
-MUST_CHECK bool blob_put(struct blobs *b, struct blob_steps steps, struct reader bytes,
-                         struct blob *ret, struct err *e);
 
 /* An unnamed file for the intermediate bytes of one job; the caller closes, then it is gone. */
 MUST_CHECK bool blobs_scratch(struct blobs *b, int *ret_fd, struct err *e);
@@ -47,9 +44,6 @@ MUST_CHECK bool blobs_scratch(struct blobs *b, int *ret_fd, struct err *e);
 /* Read-only, the caller closes. ERR_BLOB_MISSING when it is not there. */
 MUST_CHECK bool blob_open(struct blobs *b, const uint8_t sha256[32], int *ret_fd,
                           uint64_t *ret_size, struct err *e);
-bool blob_exists(struct blobs *b, const uint8_t sha256[32]);
-/* Reads it all and compares; ERR_BLOB_DAMAGED. For `doctor` and backups. */
-MUST_CHECK bool blob_check(struct blobs *b, const uint8_t sha256[32], struct err *e);
 /* Fine when it is not there. Retention calls it, after the row that named the blob is gone. */
 MUST_CHECK bool blob_delete(struct blobs *b, const uint8_t sha256[32], struct err *e);
 
@@ -58,5 +52,4 @@ MUST_CHECK bool blob_delete(struct blobs *b, const uint8_t sha256[32], struct er
 typedef bool (*blob_referenced_fn)(void *ctx, const uint8_t sha256[32], bool *ret, struct err *e);
 MUST_CHECK bool blobs_collect(struct blobs *b, int64_t age_ms, blob_referenced_fn referenced,
                               void *ctx, struct err *e);
-uint64_t blobs_collected(const struct blobs *b); /* deleted so far */
 #endif

@@ -87,11 +87,6 @@ bool queue_retry(struct db_tx *tx, const struct job *job, int64_t not_before, st
     return tx_changed(tx) == 1 || lost(job, e);
 }
 
-bool queue_drop(struct db_tx *tx, const char *subject, struct err *e)
-{
-    return tx_run(tx, QUERY_job_drop, DB_ARGS(DB_TEXT(subject)), e);
-}
-
 bool queue_reclaim(struct db_tx *tx, const struct job_owner *owner, int64_t *ret_count,
                    struct err *e)
 {

@@ -39,8 +39,6 @@ MUST_CHECK bool queue_complete(struct db_tx *tx, const struct job *job, struct e
 /* Not done: ready again from then on (ms since 1970). */
 MUST_CHECK bool queue_retry(struct db_tx *tx, const struct job *job, int64_t not_before,
                             struct err *e);
-/* Drops every job of the subject, claimed or not (cancel, denial). */
-MUST_CHECK bool queue_drop(struct db_tx *tx, const char *subject, struct err *e);
 /* At start: jobs of this node's earlier boots are ready again, at once. */
 MUST_CHECK bool queue_reclaim(struct db_tx *tx, const struct job_owner *owner, int64_t *ret_count,
                               struct err *e);

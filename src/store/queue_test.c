@@ -11,7 +11,7 @@
 static const struct job_owner me = {"node-1", "boot-2"};
 
 struct step {
-    enum step_kind { ADD, CLAIM, CHECK, COMPLETE, RETRY, DROP, RECLAIM, DUE, COUNT } what;
+    enum step_kind { ADD, CLAIM, CHECK, COMPLETE, RETRY, RECLAIM, DUE, COUNT } what;
     struct job job;
     int64_t not_before;
     struct job_owner owner;
@@ -36,8 +36,6 @@ static bool do_step(struct db_tx *tx, void *ctx, struct err *e)
         return queue_complete(tx, &s->job, e);
     case RETRY:
         return queue_retry(tx, &s->job, s->not_before, e);
-    case DROP:
-        return queue_drop(tx, s->job.subject, e);
     case RECLAIM:
         return queue_reclaim(tx, &s->owner, &s->number, e);
     case DUE:
@@ -173,8 +171,6 @@ static void test_queue__own_earlier_boots_are_reclaimed_at_start(void **state)
     assert_int_equal(with(t, COMPLETE, other, 0), ERR_NONE);
     struct job again = claim(t, a, me);
     assert_string_equal(again.id, old.id);
-    assert_int_equal(with(t, DROP, again, 0), ERR_NONE);
-    assert_int_equal(with(t, COMPLETE, again, 0), ERR_JOB_LOST);
 }
 
 static bool held(struct db_tx *tx, void *ctx, struct err *e)

@@ -41,9 +41,6 @@ DELETE FROM jobs WHERE id = $1 AND token = $2 AND state = 'claimed'
 UPDATE jobs SET state = 'ready', node = '', boot = '', not_before = $3
 WHERE id = $1 AND token = $2 AND state = 'claimed'
 
--- name: job_drop
-DELETE FROM jobs WHERE subject = $1
-
 -- name: job_reclaim
 UPDATE jobs SET state = 'ready', node = '', boot = '', token = token + 1
 WHERE state = 'claimed' AND node = $1 AND boot <> $2
