@@ -133,6 +133,12 @@ bool job_refuse(struct job_context *c, const struct refusal_text *why, struct er
     return finish(c, &end, e);
 }
 
+bool job_refuse_artifact(struct job_context *c, const struct refusal_text *why, struct err *e)
+{
+    return blob_check(c->service->blobs, row_bytes(&c->row, "artifact").at, e) &&
+           job_refuse(c, why, e);
+}
+
 bool job_cancel(struct job_context *c, struct err *e)
 {
     struct ending end = {.context = c};
@@ -225,4 +231,12 @@ bool job_open_inputs(struct job_context *c, int *ret_artifact, int *ret_configur
     *ret_artifact = artifact;
     artifact = -1;
     return true;
+}
+
+bool job_plan(struct job_context *c, struct reader *ret, struct err *e)
+{
+    struct reader digest = row_bytes(&c->row, "plan");
+    if (digest.left != 32)
+        return err_set(e, ERR_INTERNAL, "plan digest");
+    return blob_load(c->service->blobs, digest.at, PLAN_MAX, c->arena, ret, e);
 }

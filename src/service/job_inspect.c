@@ -5,8 +5,6 @@
 #include "service/job_steps.h"
 #include <string.h>
 
-enum { PLAN_MAX = 256 << 20 };
-
 struct planned {
     struct job_context *context;
     struct blob plan;
@@ -90,11 +88,9 @@ static bool keep_plan(struct job_context *c, struct worker_run *run, struct blob
 {
     struct planned p = {.context = c, .run = run, .scan = scan_verdict(c)};
     struct reader bytes;
-    CLEANUP(file_close) int fd = -1;
-    uint64_t size;
-    TRY(blob_finish(plan, &p.plan, e));
-    TRY(blob_open(c->service->blobs, p.plan.sha256, &fd, &size, e));
-    TRY(file_read_fd(fd, PLAN_MAX, c->arena, &bytes, e) && check_plan(c, run, bytes, e));
+    TRY(blob_finish(plan, &p.plan, e) &&
+        blob_load(c->service->blobs, p.plan.sha256, PLAN_MAX, c->arena, &bytes, e) &&
+        check_plan(c, run, bytes, e));
     if (!reader_equal(run->sha256, row_bytes(&c->row, "artifact")))
         return err_set(e, ERR_BLOB_DAMAGED, "the worker read other bytes than were uploaded");
     return db_write(c->service->db, CRASH_D06, store_plan, &p, e);
@@ -123,5 +119,5 @@ bool job_inspect(struct job_context *c, struct err *e)
     blob_abandon(plan);
     if (!ok)
         return false;
-    return run.canceled ? job_cancel(c, e) : job_refuse(c, &run.refusal, e);
+    return run.canceled ? job_cancel(c, e) : job_refuse_artifact(c, &run.refusal, e);
 }

@@ -23,6 +23,7 @@ struct attempt {
     const char *outdated; /* why the open grant cannot be used; NULL: it can */
     uint8_t subject[SUBJECT_SIZE];
     bool stamps;
+    struct reader plan; /* PLAN_ITEM records */
     struct reader uses; /* USE records, after D16 */
     struct blob output;
     struct reader found; /* FOUND records of the verify run */
@@ -193,12 +194,8 @@ static bool run_with_inputs(struct attempt *t, struct worker_run *run, struct er
     CLEANUP(file_close) int artifact = -1;
     CLEANUP(file_close) int configuration = -1;
     CLEANUP(file_close) int plan = -1;
-    uint64_t size;
-    struct reader plan_digest = row_bytes(&c->row, "plan");
-    if (plan_digest.left != 32)
-        return err_set(e, ERR_INTERNAL, "plan digest");
-    TRY(job_open_inputs(c, &artifact, &configuration, e) && job_roots(c, &run->roots, e));
-    TRY(blob_open(c->service->blobs, plan_digest.at, &plan, &size, e));
+    TRY(job_open_inputs(c, &artifact, &configuration, e) && job_roots(c, &run->roots, e) &&
+        file_memfd("plan", t->plan, &plan, e));
     run->input = artifact;
     run->configuration = configuration;
     run->plan = plan;
@@ -211,7 +208,7 @@ static bool judge(struct attempt *t, const struct worker_run *run, bool *ret_ove
     *ret_over = run->canceled || run->refused;
     if (run->canceled)
         return job_cancel(t->context, e);
-    return !run->refused || job_refuse(t->context, &run->refusal, e);
+    return !run->refused || job_refuse_artifact(t->context, &run->refusal, e);
 }
 
 static bool sign(struct attempt *t, bool *ret_over, struct err *e)
@@ -308,15 +305,14 @@ static bool write_receipt(struct attempt *t, struct err *e)
 {
     struct job_context *c = t->context;
     CLEANUP(writer_done) struct writer more = {0};
-    CLEANUP(file_close) int fd = -1;
-    uint64_t size;
-    struct reader plan, records = row_bytes(&c->row, "certificate_records"), chain[32];
+    struct reader records = row_bytes(&c->row, "certificate_records"), chain[32];
     struct receipt r = {.name = row_text(&c->row, "file_name"),
                         .input_sha256 = row_bytes(&c->row, "artifact"),
                         .output_sha256 = reader_over(t->output.sha256, sizeof t->output.sha256),
                         .input_size = (uint64_t)row_int(&c->row, "artifact_size"),
                         .output_size = t->output.size,
                         .time_ms = clock_wall_ms(),
+                        .plan = t->plan,
                         .chain = chain,
                         .found = t->found};
     while (records.left > 0 && r.chain_count < COUNT_OF(chain)) {
@@ -325,9 +321,6 @@ static bool write_receipt(struct attempt *t, struct err *e)
             return err_set(e, ERR_DB_DAMAGED, "certificate chain");
         chain[r.chain_count++] = certificate.der;
     }
-    TRY(blob_open(c->service->blobs, row_bytes(&c->row, "plan").at, &fd, &size, e));
-    TRY(file_read_fd(fd, 256 << 20, c->arena, &plan, e));
-    r.plan = plan;
     writer_init(&more, 64 * 1024);
     struct json j = json_into(&more);
     json_open_object(&j, NULL);
@@ -482,7 +475,7 @@ bool job_sign(struct job_context *c, struct err *e)
         strcmp(row_text(&c->row, "timestamp_mode"), "none") != 0 && c->service->tsa_count > 0;
     if (!recheck(c, &refused))
         return refuse(c, &refused, e);
-    TRY(db_write(c->service->db, CRASH_D09, enter_processing, &t, e));
+    TRY(job_plan(c, &t.plan, e) && db_write(c->service->db, CRASH_D09, enter_processing, &t, e));
     TRY(digest_subject(&t, e) && obtain_grant(&t, &over, e));
     if (over)
         return true;

@@ -21,6 +21,10 @@ MUST_CHECK bool job_sign(struct job_context *c, struct err *e);
 
 /* The endings: one transaction each, while the fencing token is ours. */
 MUST_CHECK bool job_refuse(struct job_context *c, const struct refusal_text *why, struct err *e);
+/* The same for what a worker says of the artifact: of other bytes than were uploaded it is not told
+ * to the submitter. */
+MUST_CHECK bool job_refuse_artifact(struct job_context *c, const struct refusal_text *why,
+                                    struct err *e);
 MUST_CHECK bool job_cancel(struct job_context *c, struct err *e);
 /* D16: nothing more is signed under the grant; uses gets what was, as USE records. A grant that the
  * key process has never seen (core stopped between D10 and D11) is closed already. */
@@ -38,4 +42,6 @@ MUST_CHECK bool job_roots(struct job_context *c, struct reader *ret, struct err 
 /* Shared by the steps: descriptors of blobs and of the configuration text. */
 MUST_CHECK bool job_open_inputs(struct job_context *c, int *ret_artifact, int *ret_configuration,
                                 struct err *e);
+/* The plan as it was stored: PLAN_ITEM records. */
+MUST_CHECK bool job_plan(struct job_context *c, struct reader *ret, struct err *e);
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/requests.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "service/events.h"
 #include <string.h>
 
@@ -218,8 +217,8 @@ bool request_cancel(struct service *s, const struct actor *actor, const char *id
 }
 
 bool request_open_file(struct service *s, const struct actor *actor, const char *id,
-                       enum request_file which, struct arena *a, int *ret_fd, uint64_t *ret_size,
-                       const char **ret_name, struct err *e)
+                       enum request_file which, struct arena *a, struct request_download *ret,
+                       struct err *e)
 {
     struct request_view *v;
     TRY(request_read(s, actor, id, a, &v, e));
@@ -235,20 +234,17 @@ bool request_open_file(struct service *s, const struct actor *actor, const char 
     if (v->artifact_deleted || digest.left != 32)
         return err_user(e, ERR_WRONG_STATE,
                         "The artifacts of this request have been deleted (retention).");
-    TRY(blob_open(s->blobs, digest.at, ret_fd, ret_size, e));
-    *ret_name = v->file_name;
+    struct request_download d = {.name = v->file_name, .sha256 = digest};
+    TRY(blob_check(s->blobs, digest.at, e) && blob_open(s->blobs, digest.at, &d.fd, &d.size, e));
+    *ret = d;
     return true;
 }
 
 bool request_plan(struct service *s, const struct request_view *view, struct arena *a,
                   struct reader *ret, struct err *e)
 {
-    enum { PLAN_MAX = 256 << 20 };
     *ret = reader_over(NULL, 0);
     if (view->plan.left != 32)
         return true;
-    CLEANUP(file_close) int fd = -1;
-    uint64_t size;
-    TRY(blob_open(s->blobs, view->plan.at, &fd, &size, e));
-    return file_read_fd(fd, PLAN_MAX, a, ret, e);
+    return blob_load(s->blobs, view->plan.at, PLAN_MAX, a, ret, e);
 }

@@ -84,10 +84,17 @@ MUST_CHECK bool request_list(struct service *s, const struct actor *actor,
                              struct request_list *ret, struct err *e);
 
 enum request_file { REQUEST_UNSIGNED, REQUEST_SIGNED };
-/* The descriptor of the artifact, read-only, and its size; the caller closes it. */
+struct request_download {
+    int fd; /* read-only; the caller closes it */
+    uint64_t size;
+    const char *name;
+    struct reader sha256;
+};
+/* An artifact, read once and found to be what was uploaded or released: ERR_BLOB_DAMAGED. */
 MUST_CHECK bool request_open_file(struct service *s, const struct actor *actor, const char *id,
-                                  enum request_file which, struct arena *a, int *ret_fd,
-                                  uint64_t *ret_size, const char **ret_name, struct err *e);
+                                  enum request_file which, struct arena *a,
+                                  struct request_download *ret, struct err *e);
+enum { PLAN_MAX = 256 << 20 };
 /* The PLAN_ITEM records of the request's plan; empty before there is one. */
 MUST_CHECK bool request_plan(struct service *s, const struct request_view *view, struct arena *a,
                              struct reader *ret, struct err *e);

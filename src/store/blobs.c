@@ -325,6 +325,38 @@ bool blob_open(struct blobs *b, const uint8_t sha256[32], int *ret_fd, uint64_t 
     return true;
 }
 
+static bool is_named(const uint8_t sha256[32], const struct source *content, struct err *e)
+{
+    struct digest_value v;
+    char path[PATH_TEXT];
+    path_of(sha256, path);
+    TRY(digest_of_source(HASH_SHA256, content, &v, e));
+    return reader_equal(digest_view(&v), reader_over(sha256, 32)) ||
+           err_set(e, ERR_BLOB_DAMAGED, "%s does not hold what its name says", path);
+}
+
+bool blob_check(struct blobs *b, const uint8_t sha256[32], struct err *e)
+{
+    CLEANUP(file_close) int fd = -1;
+    uint64_t size;
+    TRY(blob_open(b, sha256, &fd, &size, e));
+    struct source s = source_range(fd, 0, size);
+    return is_named(sha256, &s, e);
+}
+
+bool blob_load(struct blobs *b, const uint8_t sha256[32], size_t most, struct arena *a,
+               struct reader *ret, struct err *e)
+{
+    CLEANUP(file_close) int fd = -1;
+    uint64_t size;
+    struct reader bytes;
+    TRY(blob_open(b, sha256, &fd, &size, e) && file_read_fd(fd, most, a, &bytes, e));
+    struct source s = source_memory(bytes);
+    TRY(is_named(sha256, &s, e));
+    *ret = bytes;
+    return true;
+}
+
 bool blob_delete(struct blobs *b, const uint8_t sha256[32], struct err *e)
 {
     char path[PATH_TEXT];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORE_BLOBS_H
 #define STORE_BLOBS_H
+#include "base/arena.h"
 #include "base/crashpoints.h"
 #include "base/reader.h"
 
@@ -44,6 +45,11 @@ MUST_CHECK bool blobs_scratch(struct blobs *b, int *ret_fd, struct err *e);
 /* Read-only, the caller closes. ERR_BLOB_MISSING when it is not there. */
 MUST_CHECK bool blob_open(struct blobs *b, const uint8_t sha256[32], int *ret_fd,
                           uint64_t *ret_size, struct err *e);
+/* Reads it all: ERR_BLOB_DAMAGED when it is not what its name says. */
+MUST_CHECK bool blob_check(struct blobs *b, const uint8_t sha256[32], struct err *e);
+/* The same, and into the arena; for small ones. More than `most` bytes is ERR_FILE_LIMIT. */
+MUST_CHECK bool blob_load(struct blobs *b, const uint8_t sha256[32], size_t most, struct arena *a,
+                          struct reader *ret, struct err *e);
 /* Fine when it is not there. Retention calls it, after the row that named the blob is gone. */
 MUST_CHECK bool blob_delete(struct blobs *b, const uint8_t sha256[32], struct err *e);
 

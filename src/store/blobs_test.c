@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/test.h"
 #include "base/text.h"
-#include "crypto/digest.h"
 #include "store/blobs.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -68,19 +67,6 @@ static bool is_there(struct blobs *b, const uint8_t sha256[32])
     return blob_open(b, sha256, &fd, &size, &e);
 }
 
-static bool is_whole(struct blobs *b, const struct blob *blob)
-{
-    struct err e = {0};
-    CLEANUP(file_close) int fd = -1;
-    uint64_t size;
-    struct digest_value v;
-    if (!blob_open(b, blob->sha256, &fd, &size, &e))
-        return false;
-    struct source s = source_range(fd, 0, size);
-    return digest_of_source(HASH_SHA256, &s, &v, &e) &&
-           reader_equal(digest_view(&v), reader_over(blob->sha256, 32));
-}
-
 static struct blob put(struct fixture *f, const char *text)
 {
     struct err e = {0};
@@ -124,7 +110,7 @@ static void test_blob_put__is_found_by_its_digest(void **state)
     assert_int_equal(read(fd, content, 3), 3);
     assert_string_equal(content, "abc");
     assert_int_equal(write(fd, "x", 1), -1);
-    assert_true(is_whole(f->b, &blob));
+    assert_true(blob_check(f->b, blob.sha256, &e));
 }
 
 static void test_blob_put__same_content_twice_is_one_file(void **state)
@@ -203,7 +189,20 @@ static void test_blob_open__missing_and_damaged_are_named(void **state)
     fd = open(path, O_WRONLY | O_CLOEXEC);
     assert_int_equal(write(fd, "abd", 3), 3);
     close(fd);
-    assert_false(is_whole(f->b, &blob));
+    e = (struct err){0};
+    assert_false(blob_check(f->b, blob.sha256, &e));
+    assert_int_equal(e.code, ERR_BLOB_DAMAGED);
+    CLEANUP(arena_cleanup) struct arena *a = arena_new(1 << 20);
+    struct reader bytes;
+    e = (struct err){0};
+    assert_false(blob_load(f->b, blob.sha256, 3, a, &bytes, &e));
+    assert_int_equal(e.code, ERR_BLOB_DAMAGED);
+    blob = put(f, "whole");
+    e = (struct err){0};
+    assert_false(blob_load(f->b, blob.sha256, 4, a, &bytes, &e));
+    assert_int_equal(e.code, ERR_FILE_LIMIT);
+    assert_true(blob_load(f->b, blob.sha256, 5, a, &bytes, &e));
+    assert_true(reader_equal_text(bytes, "whole"));
     /* Content of another length under this name is not taken for ours. */
     assert_int_equal(truncate(path, 2), 0);
     e = (struct err){0};
@@ -334,7 +333,7 @@ static void test_blob_add__full_disk(void **state)
     assert_true(blob_begin(b, upload, UINT64_MAX, &second, &e));
     assert_true(blob_add(second, reader_over(block, sizeof block), &e));
     assert_true(blob_finish(second, &blob, &e));
-    assert_true(is_whole(b, &blob));
+    assert_true(blob_check(b, blob.sha256, &e));
     blobs_close(b);
     assert_int_equal(umount2(folder, MNT_DETACH), 0);
 }
@@ -357,7 +356,7 @@ static void test_blob_put__nth_failure_leaves_all_or_nothing(void **state)
         assert_true(ok == done);
         e = (struct err){0};
         assert_true(put_all(f->b, text, &blob, &e));
-        assert_true(is_whole(f->b, &blob));
+        assert_true(blob_check(f->b, blob.sha256, &e));
         assert_true(n < 100);
     }
 }

@@ -299,26 +299,38 @@ static void disposition(struct web_call *c, const char *name)
         web_add_header(c, "Content-Disposition", (const char *)w.data);
 }
 
+/* RFC 9530: what the bytes have to be when they have arrived. */
+static void repr_digest(struct web_call *c, struct reader sha256)
+{
+    CLEANUP(writer_done) struct writer w = {0};
+    writer_init(&w, 100);
+    writer_text(&w, "sha-256=:");
+    text_base64(&w, sha256, 0, "");
+    writer_text(&w, ":");
+    writer_u8(&w, 0);
+    if (!w.failed)
+        web_add_header(c, "Repr-Digest", (const char *)w.data);
+}
+
 /* Takes the descriptor. */
-static void reply_file(struct web_call *c, int fd, uint64_t size, const char *name)
+static void reply_file(struct web_call *c, const struct request_download *d)
 {
     file_close(&c->reply.fd);
     c->reply.status = 200;
-    c->reply.fd = fd;
-    c->reply.length = size;
+    c->reply.fd = d->fd;
+    c->reply.length = d->size;
+    repr_digest(c, d->sha256);
     web_add_header(c, "Content-Type", "application/octet-stream");
     web_add_header(c, "Cache-Control", "private, no-store");
     web_add_header(c, "Content-Security-Policy", "sandbox"); /* beside the one of all answers */
-    disposition(c, name);
+    disposition(c, d->name);
 }
 
 bool web_reply_artifact(struct web_call *c, const char *request, enum request_file which,
                         struct err *e)
 {
-    int fd;
-    uint64_t size;
-    const char *name;
-    TRY(request_open_file(c->service, &c->actor, request, which, c->arena, &fd, &size, &name, e));
-    reply_file(c, fd, size, name);
+    struct request_download d;
+    TRY(request_open_file(c->service, &c->actor, request, which, c->arena, &d, e));
+    reply_file(c, &d);
     return true;
 }
