@@ -313,20 +313,6 @@ static void test_conformance__empty_and_cut(void **state)
     }
 }
 
-static int start(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "rsa-2048", true);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,5 +327,5 @@ int main(void)
         cmocka_unit_test(test_conformance__a_signer_that_refuses),
         cmocka_unit_test(test_conformance__empty_and_cut),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return testkit_tests(&kit, "rsa-2048", tests, COUNT_OF(tests));
 }

@@ -30,6 +30,15 @@ static struct attributes list(struct arena *a, const char *const *pairs)
     return (struct attributes){all, n};
 }
 
+int testkit_tests(struct testkit *kit, const char *key_type, const struct CMUnitTest *tests,
+                  size_t count)
+{
+    testkit_init(kit, key_type, true);
+    int failed = _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
+    testkit_done(kit);
+    return failed;
+}
+
 bool testkit_sign(struct testkit *kit, const struct format *f, const char *directive,
                   const char *file_name, struct reader in, const char *const *attributes,
                   struct reader *ret, struct err *e)

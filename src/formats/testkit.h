@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef FORMATS_TESTKIT_H
 #define FORMATS_TESTKIT_H
+#include "base/test.h"
 #include "crypto/testkit.h"
 #include "formats/format.h"
 
@@ -8,6 +9,10 @@ enum { FLIPS_MAX = 512 };
 
 /* For tests only: runs a format's sign and verify over bytes in memory. Inputs are copied to
  * allocations of their exact size, so that a read past the end is seen. */
+
+/* What main() of a format's tests returns: all of them with one kit, with time stamps. */
+int testkit_tests(struct testkit *kit, const char *key_type, const struct CMUnitTest *tests,
+                  size_t count);
 
 /* Signs `in` with kit->signer and attributes given as name, value, ... NULL. False with *e when
  * the format refuses; *ret lives in the kit's arena. */

@@ -441,20 +441,6 @@ static void test_appx_open__names_without_percent_signs(void **state)
     assert_false(appx_format.open(kit.arena, &in, NULL, &c, &e));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "rsa-2048", true);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,5 +457,5 @@ int main(void)
         cmocka_unit_test(test_appx_repack__says_why_not),
         cmocka_unit_test(test_appx_open__names_without_percent_signs),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return testkit_tests(&kit, "rsa-2048", tests, COUNT_OF(tests));
 }

@@ -149,20 +149,6 @@ static void test_catalog__faults(void **state)
     testkit_faults(&kit, &catalog_format, directive, "a.cat", sample(), NULL);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "rsa-2048", true);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,5 +160,5 @@ int main(void)
         cmocka_unit_test(test_catalog_probe__by_content),
         cmocka_unit_test(test_catalog__faults),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return testkit_tests(&kit, "rsa-2048", tests, COUNT_OF(tests));
 }

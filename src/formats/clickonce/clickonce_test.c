@@ -231,20 +231,6 @@ static void test_clickonce__every_allocation_fails_once(void **state)
                    NULL);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "rsa-2048", true);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,5 +242,5 @@ int main(void)
         cmocka_unit_test(test_clickonce_probe__and_inspect),
         cmocka_unit_test(test_clickonce__every_allocation_fails_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return testkit_tests(&kit, "rsa-2048", tests, COUNT_OF(tests));
 }

@@ -226,20 +226,6 @@ static void test_nupkg_repack__then_sign_then_compare(void **state)
     assert_false(ok); /* the author's signature would break */
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "rsa-2048", true);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,5 +237,5 @@ int main(void)
         cmocka_unit_test(test_nupkg_verify__damage),
         cmocka_unit_test(test_nupkg_repack__then_sign_then_compare),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return testkit_tests(&kit, "rsa-2048", tests, COUNT_OF(tests));
 }

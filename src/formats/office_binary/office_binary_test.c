@@ -355,20 +355,6 @@ static void test_office_binary__every_allocation_fails_once(void **state)
                    NULL);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "ec-p256", true);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,5 +370,5 @@ int main(void)
         cmocka_unit_test(test_office_binary_verify__damage),
         cmocka_unit_test(test_office_binary__every_allocation_fails_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return testkit_tests(&kit, "ec-p256", tests, COUNT_OF(tests));
 }

@@ -212,20 +212,6 @@ static void test_office_oxml__every_allocation_fails_once(void **state)
     testkit_faults(&kit, &office_oxml_format, directive, "a.docm", made(&plain, NULL, 0), NULL);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "ec-p256", true);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,5 +225,5 @@ int main(void)
         cmocka_unit_test(test_office_oxml_verify__damage),
         cmocka_unit_test(test_office_oxml__every_allocation_fails_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return testkit_tests(&kit, "ec-p256", tests, COUNT_OF(tests));
 }

@@ -490,20 +490,6 @@ static void test_opc__faults(void **state)
     testkit_faults(&kit, &opc_format, directive, "a.vsix", sample(), NULL);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "rsa-2048", true);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,5 +506,5 @@ int main(void)
         cmocka_unit_test(test_opc_is_rels__by_name),
         cmocka_unit_test(test_opc__faults),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return testkit_tests(&kit, "rsa-2048", tests, COUNT_OF(tests));
 }

@@ -249,20 +249,6 @@ static void test_powershell__every_allocation_fails_once(void **state)
     testkit_faults(&kit, &powershell_format, directive, "a.ps1", reader_text("1\r\n"), NULL);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "ec-p256", true);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,5 +262,5 @@ int main(void)
         cmocka_unit_test(test_powershell_unchanged__compares_the_text),
         cmocka_unit_test(test_powershell__every_allocation_fails_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return testkit_tests(&kit, "ec-p256", tests, COUNT_OF(tests));
 }

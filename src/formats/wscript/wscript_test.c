@@ -212,20 +212,6 @@ static void test_wscript__every_allocation_fails_once(void **state)
     testkit_faults(&kit, &wscript_format, directive, "a.wsf", reader_text(wsf), NULL);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    testkit_init(&kit, "ec-p256", true);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    testkit_done(&kit);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,5 +224,5 @@ int main(void)
         cmocka_unit_test(test_wscript_inspect__counts),
         cmocka_unit_test(test_wscript__every_allocation_fails_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return testkit_tests(&kit, "ec-p256", tests, COUNT_OF(tests));
 }
