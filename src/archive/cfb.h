@@ -23,17 +23,24 @@ struct cfb {
     struct source in;
     uint32_t sector; /* 512 or 4096 */
     uint16_t minor, major;
-    bool loose; /* the last sector goes on with something behind the end of its stream */
+    /* The last sector goes on with something behind the end of its stream, or the end of a ZIP file
+     * is in the last part of the file, but in no stream. */
+    bool loose;
     struct cfb_entry *entries; /* [0] is the root */
     uint32_t count;
+    uint32_t *by_name; /* of those in use but the root: by parent, then in the order of names */
+    uint32_t used;
 };
 
 bool cfb_starts(struct reader head);
 /* CLSID of the root without looking further, for probes; false: no such file. */
 bool cfb_root_clsid(const struct source *in, uint8_t ret[CFB_CLSID]);
 MUST_CHECK bool cfb_open(struct arena *a, const struct source *in, struct cfb **ret, struct err *e);
-/* Child of `parent` with this name (UTF-16LE); NULL: none. */
+/* Child of `parent` with this name (UTF-16LE), which has no case ([MS-CFB] 2.6.4); NULL: none. */
 const struct cfb_entry *cfb_find(const struct cfb *c, uint32_t parent, struct reader name);
+/* The same by an ASCII name. */
+const struct cfb_entry *cfb_find_text(const struct cfb *c, uint32_t parent, const char *name);
+uint32_t cfb_child_count(const struct cfb *c, uint32_t parent);
 MUST_CHECK bool cfb_each(const struct cfb *c, const struct cfb_entry *x, source_each_fn each,
                          void *ctx, struct err *e);
 /* The stream as one source, which borrows the file and the entry. Of a file in memory, when the

@@ -24,5 +24,7 @@ enum {
 
 /* [MS-CFB] 2.6.4: the shorter name first, then by code units in upper case. */
 int cfb_name_order(struct reader a, struct reader b);
+/* Fills c->by_name; false when two entries have one name, or memory is out. */
+MUST_CHECK bool cfb_sort_names(struct arena *a, struct cfb *c, struct err *e);
 MUST_CHECK bool cfb_bad(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE
 #include "archive/cfb_internal.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,30 +19,6 @@ bool cfb_bad(struct err *e, const char *fmt, ...)
 bool cfb_starts(struct reader head)
 {
     return reader_starts_with(head, magic, sizeof magic);
-}
-
-static uint16_t upper(uint16_t c)
-{
-    bool by32 = (c >= 'a' && c <= 'z') || (c >= 0xe0 && c <= 0xfe && c != 0xf7) ||
-                (c >= 0x3b1 && c <= 0x3c9 && c != 0x3c2) || (c >= 0x430 && c <= 0x44f);
-    if (by32)
-        return (uint16_t)(c - 32);
-    if (c >= 0x450 && c <= 0x45f)
-        return (uint16_t)(c - 80);
-    if ((c >= 0x100 && c <= 0x137) || (c >= 0x14a && c <= 0x177))
-        return c & 0xfffe; /* capital and small letters by turns */
-    return c;
-}
-
-int cfb_name_order(struct reader a, struct reader b)
-{
-    uint16_t i, k;
-    if (a.left != b.left)
-        return a.left < b.left ? -1 : 1;
-    while (reader_u16le(&a, &i) && reader_u16le(&b, &k))
-        if (upper(i) != upper(k))
-            return upper(i) < upper(k) ? -1 : 1;
-    return 0;
 }
 
 struct parse {
@@ -319,34 +294,6 @@ static bool walk_tree(struct parse *p, struct err *e)
     return true;
 }
 
-static int by_name(const void *a, const void *b, void *ctx)
-{
-    const struct cfb *c = ctx;
-    const struct cfb_entry *x = &c->entries[*(const uint32_t *)a];
-    const struct cfb_entry *y = &c->entries[*(const uint32_t *)b];
-    if (x->parent != y->parent)
-        return x->parent < y->parent ? -1 : 1;
-    return cfb_name_order(x->name, y->name);
-}
-
-static bool names_unique(struct parse *p, struct err *e)
-{
-    struct cfb *c = p->c;
-    uint32_t *list = ARENA_ARRAY(p->a, c->count, uint32_t);
-    size_t n = 0;
-    if (list == NULL)
-        return arena_err(e);
-    for (uint32_t i = 1; i < c->count; i++)
-        if (c->entries[i].type != 0)
-            list[n++] = i;
-    if (n > 1)
-        qsort_r(list, n, sizeof *list, by_name, c);
-    for (size_t i = 1; i < n; i++)
-        if (by_name(&list[i - 1], &list[i], c) == 0)
-            return cfb_bad(e, "two entries of its directory have the same name");
-    return true;
-}
-
 /* --- streams ---------------------------------------------------------------------------------- */
 static bool add_piece(struct parse *p, struct cfb_entry *x, size_t *room, uint64_t place,
                       uint64_t size, struct err *e)
@@ -385,14 +332,12 @@ static bool place_large(struct parse *p, struct cfb_entry *x, struct err *e)
                 p->end = offset_of(p->c, first) + n;
             next = p->fat[next];
         } while (n < left && next - first == n / size);
+        if (offset_of(p->c, first) + n > p->c->in.size)
+            return cfb_bad(e, "it ends inside a stream");
         TRY(add_piece(p, x, &room, offset_of(p->c, first), n, e));
         left -= n;
     }
-    if (next != SECTOR_END)
-        return cfb_bad(e, "a stream has another length than its chain");
-    const struct source_piece *last = x->piece_count == 0 ? NULL : &x->pieces[x->piece_count - 1];
-    return last == NULL || last->at - p->c->in.offset + last->size <= p->c->in.size ||
-           cfb_bad(e, "it ends inside a stream");
+    return next == SECTOR_END || cfb_bad(e, "a stream has another length than its chain");
 }
 
 static bool place_small(struct parse *p, struct cfb_entry *x, struct err *e)
@@ -472,6 +417,34 @@ static bool check_last(const struct parse *p, struct err *e)
             source_each(&tail, find_byte, &p->c->loose, e));
 }
 
+/* Every reader of ZIP files looks for the end record in the last 64 KiB. Outside of the streams, in
+ * room that nobody signs, it makes the file a program for Java as well. */
+static bool check_archive(const struct parse *p, struct err *e)
+{
+    enum { ARCHIVE_TAIL = 65535 + 22 };
+    static const char mark[4] = "PK\5\6";
+    struct cfb *c = p->c;
+    const size_t size = c->in.size < ARCHIVE_TAIL ? (size_t)c->in.size : ARCHIVE_TAIL;
+    const uint64_t from = c->in.offset + c->in.size - size;
+    struct reader tail;
+    TRY(source_load(p->a, &c->in, c->in.size - size, size, &tail, e));
+    size_t at = reader_find(tail, 0, mark, sizeof mark);
+    if (at == SIZE_MAX)
+        return true;
+    bool *inside = ARENA_ARRAY(p->a, size, bool);
+    if (inside == NULL)
+        return arena_err(e);
+    for (uint32_t i = 1; i < c->count; i++)
+        for (size_t k = 0; k < c->entries[i].piece_count; k++) {
+            const struct source_piece *x = &c->entries[i].pieces[k];
+            for (uint64_t b = x->at < from ? from : x->at; b < x->at + x->size; b++)
+                inside[b - from] = true;
+        }
+    for (; at != SIZE_MAX; at = reader_find(tail, at + 1, mark, sizeof mark))
+        c->loose |= !inside[at] || !inside[at + sizeof mark - 1];
+    return true;
+}
+
 /* Whatever stands behind the last sector in use belongs to nothing and is signed by nobody. */
 static bool check_tail(const struct parse *p, struct err *e)
 {
@@ -492,8 +465,8 @@ bool cfb_open(struct arena *a, const struct source *in, struct cfb **ret, struct
     c->in = *in;
     struct parse p = {.a = a, .c = c};
     TRY(read_header(&p, e) && read_fat(&p, e) && read_mini_fat(&p, e) && read_directory(&p, e) &&
-        walk_tree(&p, e) && names_unique(&p, e) && place_streams(&p, e) && check_tail(&p, e) &&
-        check_last(&p, e));
+        walk_tree(&p, e) && cfb_sort_names(a, c, e) && place_streams(&p, e) && check_tail(&p, e) &&
+        check_last(&p, e) && check_archive(&p, e));
     *ret = c;
     return true;
 }
@@ -511,15 +484,6 @@ bool cfb_root_clsid(const struct source *in, uint8_t ret[CFB_CLSID])
         !reader_u32le(&word, &sector))
         return false;
     return source_read(in, (((uint64_t)sector + 1) << shift) + 80, ret, CFB_CLSID, &ignored);
-}
-
-const struct cfb_entry *cfb_find(const struct cfb *c, uint32_t parent, struct reader name)
-{
-    for (uint32_t i = 1; i < c->count; i++)
-        if (c->entries[i].type != 0 && c->entries[i].parent == parent &&
-            reader_equal(c->entries[i].name, name))
-            return &c->entries[i];
-    return NULL;
 }
 
 static bool in_file(const struct cfb *c)

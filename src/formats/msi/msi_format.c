@@ -17,13 +17,16 @@ bool msi_probe(struct reader head, const struct source *in)
 static const char name[] = "\5\0D\0i\0g\0i\0t\0a\0l\0S\0i\0g\0n\0a\0t\0u\0r\0e";
 static const char name_ex[] = "\5\0M\0s\0i\0D\0i\0g\0i\0t\0a\0l\0S\0i\0g\0n\0a\0t\0u\0r\0e\0E\0x";
 
-/* A storage of that name would be no signature to anybody, but stand in the way of one. */
+/* A storage of that name would be no signature to anybody, but stand in the way of one; so would a
+ * stream that only Windows, which finds names without case, takes for it. */
 static bool find_stream(const struct cfb *c, struct reader wanted, const struct cfb_entry **ret,
                         struct err *e)
 {
     *ret = cfb_find(c, 0, wanted);
-    return *ret == NULL || (*ret)->type == CFB_STREAM ||
-           err_user(e, ERR_CFB, "The place of the signature is taken by a storage.");
+    return *ret == NULL || ((*ret)->type == CFB_STREAM && reader_equal((*ret)->name, wanted)) ||
+           err_user(e, ERR_CFB,
+                    "The place of the signature is taken by a storage, or by a stream whose name "
+                    "differs by case only. Build the file again.");
 }
 
 bool msi_open(struct arena *a, const struct source *in, struct msi *ret, struct err *e)

@@ -76,8 +76,7 @@ static bool load_set(struct arena *a, const struct cfb *c, const struct cfb_entr
 
 static const struct cfb_entry *summary_of(const struct cfb *c)
 {
-    static const char name[] = "\5\0S\0u\0m\0m\0a\0r\0y\0I\0n\0f\0o\0r\0m\0a\0t\0i\0o\0n";
-    const struct cfb_entry *x = cfb_find(c, 0, reader_over(name, sizeof name));
+    const struct cfb_entry *x = cfb_find_text(c, 0, "\5SummaryInformation");
     return x == NULL || x->type != CFB_STREAM ? NULL : x;
 }
 

@@ -117,6 +117,61 @@ static void test_msi_verify__notices_what_changes(void **state)
     }
 }
 
+/* The end record of a ZIP file in room that nothing signs: a used part of the directory's last
+ * sector, or behind a small stream. Inside of a stream it is content like any other. */
+static void test_msi_verify__no_archive_in_unsigned_room(void **state)
+{
+    static const char end[] = "PK\5\6";
+    (void)state;
+    struct reader out = sign(make(4, 1252, "App"), NULL);
+    struct writer w;
+    writer_init(&w, 32 << 20);
+    writer_reader(&w, out);
+    const size_t places[] = {reader_find(out, 0, "R\0o\0o\0t\0", 8) + 31 * (size_t)128,
+                             reader_find(out, 0, "small", 5) + 20};
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        writer_patch(&w, places[i], end, 4);
+        assert_false(testkit_intact(&kit, &msi_format, "a.msi", writer_view(&w)));
+        writer_patch(&w, places[i], "\0\0\0\0", 4);
+        assert_true(testkit_intact(&kit, &msi_format, "a.msi", writer_view(&w)));
+    }
+    const struct msi_sample_stream streams[] = {{"a", reader_text(end), NULL}};
+    const struct msi_sample s = {3, streams, 1};
+    assert_true(testkit_intact(&kit, &msi_format, "a.msi", sign(made(&s), NULL)));
+    writer_done(&w);
+}
+
+/* To Windows, names of streams have no case. */
+static void test_msi_open__names_without_case(void **state)
+{
+    struct writer w;
+    struct file_facts facts;
+    struct err e = {0};
+    (void)state;
+    writer_init(&w, 4096);
+    msi_sample_summary(&w, 1252, "App", "Acme");
+    const struct msi_sample_stream summary = {"\5SUMMARYInformation", writer_view(&w), NULL};
+    struct source in = source_memory(made(&(struct msi_sample){3, &summary, 1}));
+    assert_true(msi_format.inspect(kit.arena, &in, &facts, &e));
+    assert_string_equal(attribute_value(&facts.facts, "subject"), "App");
+    writer_done(&w);
+    const struct msi_sample_stream forged = {"\5digitalSignature", reader_text("x"), NULL};
+    in = source_memory(made(&(struct msi_sample){3, &forged, 1}));
+    assert_false(msi_format.inspect(kit.arena, &in, &facts, &e));
+    assert_int_equal(e.code, ERR_CFB);
+    /* they are ordered by their capital letters, beyond ASCII as well */
+    static const char *const pairs[][2] = {
+        {"\xc5\x82", "\xc5\x81"}, {"\xe1\xba\xa1", "\xe1\xba\xa0"}, {"\xd1\x8f", "\xd0\xaf"}};
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        const struct msi_sample_stream same[] = {{pairs[i][0], reader_text("x"), NULL},
+                                                 {pairs[i][1], reader_text("y"), NULL}};
+        struct err twice = {0};
+        in = source_memory(made(&(struct msi_sample){3, same, 2}));
+        assert_false(msi_format.inspect(kit.arena, &in, &facts, &twice));
+        assert_non_null(strstr(twice.user, "same name"));
+    }
+}
+
 static void test_msi_inspect__summary_in_code_pages(void **state)
 {
     static const struct {
@@ -265,6 +320,25 @@ static void test_msi_open__refuses_lies(void **state)
     writer_done(&w);
 }
 
+/* The last sector, which is cut, is in the middle of a stream. */
+static void test_msi_open__cut_inside_a_stream(void **state)
+{
+    const struct msi_sample_stream streams[] = {{"large", reader_over(big, 4096), NULL}};
+    struct writer w;
+    (void)state;
+    writer_init(&w, 1 << 20);
+    writer_reader(&w, made(&(struct msi_sample){3, streams, 1}));
+    assert_int_equal(w.len, 512 * 11); /* header, stream, directory, table */
+    const size_t fat = 512 * (size_t)10;
+    writer_patch(&w, fat + 4 * 3, "\xff\xff\xff\xff", 4); /* sector 10 in place of sector 3 */
+    writer_patch(&w, fat + 4 * 2, "\x0a\0\0\0", 4);
+    writer_patch(&w, fat + 4 * 10, "\4\0\0\0", 4);
+    writer_bytes(&w, big, 512);
+    assert_true(opens(writer_view(&w)));
+    assert_false(opens(reader_over(w.data, w.len - 1)));
+    writer_done(&w);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -290,6 +364,9 @@ int main(void)
         cmocka_unit_test(test_msi_sign__both_versions_all_hashes),
         cmocka_unit_test(test_msi_sign__does_not_append),
         cmocka_unit_test(test_msi_verify__notices_what_changes),
+        cmocka_unit_test(test_msi_verify__no_archive_in_unsigned_room),
+        cmocka_unit_test(test_msi_open__names_without_case),
+        cmocka_unit_test(test_msi_open__cut_inside_a_stream),
         cmocka_unit_test(test_msi_inspect__summary_in_code_pages),
         cmocka_unit_test(test_msi_sign__long_table_of_tables),
         cmocka_unit_test(test_msi_open__refuses_lies),

@@ -6,24 +6,16 @@ enum { STREAM_MAX = 256 * 1024 * 1024, RECORDS = 16 };
 
 static const char summary[] = "\5DocumentSummaryInformation";
 
-static const struct cfb_entry *find(const struct cfb *file, const char *name)
-{
-    CLEANUP(writer_done) struct writer wide = {0};
-    writer_init(&wide, 128);
-    return text_to_utf16(&wide, reader_text(name), false) ? cfb_find(file, 0, writer_view(&wide))
-                                                          : NULL;
-}
-
 static bool has(const struct cfb *file, const char *name, uint8_t type)
 {
-    const struct cfb_entry *x = find(file, name);
+    const struct cfb_entry *x = cfb_find_text(file, 0, name);
     return x != NULL && x->type == type;
 }
 
 bool office_binary_stream(struct arena *a, const struct office_binary *b, const char *name,
                           struct reader *ret, uint32_t *ret_index, struct err *e)
 {
-    const struct cfb_entry *x = find(b->file, name);
+    const struct cfb_entry *x = cfb_find_text(b->file, 0, name);
     struct source s;
     *ret = (struct reader){0};
     if (x == NULL || x->type != CFB_STREAM)
@@ -99,7 +91,7 @@ bool office_binary_open(struct arena *a, const struct source *in, struct office_
     TRY(cfb_open(a, in, &b.file, e) && find_program(b.file, &row, e));
     b.program = programs[row].program;
     const struct cfb_entry *x =
-        programs[row].storage == NULL ? NULL : find(b.file, programs[row].storage);
+        programs[row].storage == NULL ? NULL : cfb_find_text(b.file, 0, programs[row].storage);
     if (x != NULL && x->type == CFB_STORAGE) {
         b.macros = b.file;
         b.project = cfb_index(b.file, x);
@@ -155,6 +147,7 @@ bool office_binary_changes(struct arena *a, const struct office_binary *b,
     TRY(office_binary_put_property(a, stream, s->info[VBA_LEGACY], &w, e));
     if (!text_to_utf16(&name, reader_text(summary), false))
         return err_set(e, ERR_INTERNAL, "name");
+    TRY(writer_ok(&w, e) && writer_ok(&name, e));
     struct reader bytes = arena_bytes(a, writer_view(&w)),
                   wide = arena_bytes(a, writer_view(&name));
     if (bytes.at == NULL || wide.at == NULL)
