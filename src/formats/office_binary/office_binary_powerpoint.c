@@ -69,13 +69,15 @@ static bool look_up(struct reader directory, uint32_t id, uint32_t *ret, bool *r
 static bool locate(const struct deck *d, uint32_t id, uint16_t type, struct record *ret)
 {
     uint32_t edit = d->edit, last, directory, at;
+    size_t left = d->document.left; /* directories lie beside each other, so all fit in there */
     bool found = false;
     for (;;) {
         struct record r, list;
         TRY(record_at(d->document, edit, RT_USER_EDIT_ATOM, &r) && reader_skip(&r.body, 8) &&
             reader_u32le(&r.body, &last) && reader_u32le(&r.body, &directory));
         TRY(record_at(d->document, directory, RT_PERSIST_DIRECTORY_ATOM, &list) &&
-            look_up(list.body, id, &at, &found));
+            list.body.left <= left && look_up(list.body, id, &at, &found));
+        left -= list.body.left;
         if (found)
             return record_at(d->document, at, type, ret);
         if (last == 0 || last >= edit)

@@ -192,6 +192,10 @@ static void test_office_binary_sign__excel_has_the_legacy_signature(void **state
     (void)state;
     check_signed("a.xls", workbook(false), 1);
     check_signed("a.xls", workbook(true), 1);
+    /* names of storages have no case */
+    const struct vba_sample_stream book = {"WORKBOOK",
+                                           reader_over("\x09\x08\4\0\0\6\5\0\x0a\0\0\0", 12)};
+    check_signed("a.xls", made(&plain, "_vba_project_cur/", &book, 1), 1);
 }
 
 static void test_office_binary_sign__word_has_all_three(void **state)
@@ -286,6 +290,36 @@ static void test_office_binary_sign__refuses_with_reasons(void **state)
     refused("a.xls", reader_text("nothing"), "");
 }
 
+/* Many edits that all point to one long directory, as no program writes them. */
+static void test_office_binary_powerpoint__does_not_read_a_directory_twice(void **state)
+{
+    enum { EDITS = 50000, RUNS = 200000 };
+    struct writer w, bin;
+    (void)state;
+    writer_init(&w, 16 << 20);
+    writer_u32le(&w, 0x1772u << 16);
+    writer_u32le(&w, RUNS * 4);
+    writer_zeros(&w, RUNS * (size_t)4);
+    for (uint32_t i = 0; i < EDITS; i++) {
+        const uint32_t before = i == 0 ? 0 : (uint32_t)w.len - 36;
+        writer_u32le(&w, 0xff5u << 16);
+        writer_u32le(&w, 28);
+        writer_zeros(&w, 8);
+        writer_u32le(&w, before);
+        writer_zeros(&w, 4); /* the directory is at 0 */
+        writer_u32le(&w, 1);
+        writer_zeros(&w, 8);
+    }
+    const uint32_t user[] = {20, IN_PLAIN, (uint32_t)w.len - 36};
+    const struct vba_sample_stream streams[] = {
+        {"PowerPoint Document", writer_view(&w)},
+        {"Current User", record(0, 0xff6, numbers(user, 3))}};
+    writer_init(&bin, 32 << 20);
+    vba_sample_file(&bin, streams, 2);
+    refused("a.ppt", kept(&bin), "damaged");
+    writer_done(&w);
+}
+
 static void test_office_binary_unchanged__sees_everything_else(void **state)
 {
     (void)state;
@@ -353,6 +387,7 @@ static void test_office_binary__every_allocation_fails_once(void **state)
     testkit_faults(&kit, &office_binary_format, directive, "a.xls", workbook(true), NULL);
     testkit_faults(&kit, &office_binary_format, directive, "a.ppt", presentation(true, IN_PLAIN, 1),
                    NULL);
+    testkit_faults(&kit, &office_binary_format, directive, "a.doc", document(NULL, 0x0200), NULL);
 }
 
 int main(void)
@@ -364,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_office_binary_powerpoint__damage),
         cmocka_unit_test(test_office_binary_properties__others_are_kept),
         cmocka_unit_test(test_office_binary_sign__refuses_with_reasons),
+        cmocka_unit_test(test_office_binary_powerpoint__does_not_read_a_directory_twice),
         cmocka_unit_test(test_office_binary_unchanged__sees_everything_else),
         cmocka_unit_test(test_office_binary_probe__and_inspect),
         cmocka_unit_test(test_office_binary_probe__other_programs),

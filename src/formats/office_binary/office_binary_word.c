@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/text.h"
 #include "formats/office_binary/office_binary.h"
+#include <string.h>
 
 /* Word keeps the signatures as variables of the document in its table stream. */
 
@@ -108,17 +108,21 @@ static bool read_variables(struct arena *a, struct reader user, struct variables
     return reader_at_end(&user);
 }
 
+static bool is_named(struct reader wide, const char *name)
+{
+    uint16_t c;
+    while (*name != '\0' && reader_u16le(&wide, &c) && c == (uint8_t)*name)
+        name++;
+    return *name == '\0' && reader_at_end(&wide);
+}
+
 static bool kind_of(struct reader name, enum vba_kind *ret)
 {
-    for (enum vba_kind k = VBA_LEGACY; k < VBA_KINDS; k++) {
-        CLEANUP(writer_done) struct writer wide = {0};
-        writer_init(&wide, 64);
-        if (text_to_utf16(&wide, reader_text(names[k]), false) &&
-            reader_equal(name, writer_view(&wide))) {
+    for (enum vba_kind k = VBA_LEGACY; k < VBA_KINDS; k++)
+        if (is_named(name, names[k])) {
             *ret = k;
             return true;
         }
-    }
     return false;
 }
 
@@ -155,10 +159,9 @@ static void put_string(struct writer *w, struct reader wide)
 
 static void put_name(struct writer *w, const char *name)
 {
-    CLEANUP(writer_done) struct writer wide = {0};
-    writer_init(&wide, 64);
-    w->failed = !text_to_utf16(&wide, reader_text(name), false) || w->failed;
-    put_string(w, writer_view(&wide));
+    writer_u16le(w, (uint16_t)strlen(name));
+    for (; *name != '\0'; name++)
+        writer_u16le(w, (uint8_t)*name);
     writer_zeros(w, 4);
 }
 

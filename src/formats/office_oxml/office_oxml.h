@@ -43,7 +43,7 @@ void oxml_put_links(struct writer *w, const struct oxml *o, const char *const pa
 void oxml_put_types(struct writer *w, const struct oxml *o, const char *const parts[VBA_KINDS]);
 /* Where a signature of this kind goes. */
 const char *oxml_part_path(struct arena *a, const struct oxml *o, enum vba_kind kind);
-/* Whether the row belongs to a signature of macros, and to which kind. */
+/* Whether the row is the relationship or the Override of a signature of macros, and its kind. */
 bool oxml_is_signature(const struct oxml_row *row, enum vba_kind *ret);
 MUST_CHECK bool oxml_rows_equal(const struct oxml_rows *a, const struct oxml_rows *b);
 

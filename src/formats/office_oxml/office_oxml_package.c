@@ -6,6 +6,7 @@
 
 enum { PART_MAX = 64 * 1024 * 1024, XML_MAX = 4 * 1024 * 1024 };
 #define MICROSOFT "http://schemas.microsoft.com/"
+#define PACKAGE   "http://schemas.openxmlformats.org/package/2006/"
 
 static const char types_path[] = "[Content_Types].xml";
 
@@ -125,10 +126,13 @@ static bool read_row(const struct xml_element *x, struct oxml_row *row)
     return row->id != NULL && row->content != NULL && x->attribute_count == 2;
 }
 
+static const char links_root[] = "Relationships", types_root[] = "Types";
+
 /* All children of the root, which may have no others than these. */
 static bool read_rows(struct arena *a, const struct zip *z, size_t index, const char *root,
                       struct oxml_rows *ret, struct err *e)
 {
+    const char *space = root == links_root ? PACKAGE "relationships" : PACKAGE "content-types";
     static const struct xml_limits limits = {XML_MAX, 100000, 8, 16};
     struct xml_tree tree;
     struct reader text;
@@ -136,7 +140,8 @@ static bool read_rows(struct arena *a, const struct zip *z, size_t index, const 
     if (z->entries[index].size > XML_MAX)
         return malformed(e, "a list of its parts is too large");
     TRY(oxml_load(a, z, index, &text, e) && xml_tree_load(a, text, &limits, &tree, e));
-    if (strcmp(tree.root->name, root) != 0 || tree.root->attribute_count != 0)
+    if (strcmp(tree.root->name, root) != 0 || strcmp(tree.root->space, space) != 0 ||
+        tree.root->attribute_count != 0 || tree.root->text != NULL)
         return malformed(e, "a list of its parts is something else");
     for (const struct xml_element *x = tree.root->first; x != NULL; x = x->next)
         n++;
@@ -145,23 +150,43 @@ static bool read_rows(struct arena *a, const struct zip *z, size_t index, const 
         return arena_err(e);
     n = 0;
     for (const struct xml_element *x = tree.root->first; x != NULL; x = x->next)
-        if (!read_row(x, &list[n++]))
+        if (strcmp(x->space, space) != 0 || !read_row(x, &list[n++]))
             return malformed(e, "a list of its parts has an entry that is not understood");
     *ret = (struct oxml_rows){list, n};
     return true;
 }
 
-bool oxml_is_signature(const struct oxml_row *row, enum vba_kind *ret)
+static bool kind_of(const char *content, enum vba_kind *ret)
 {
     for (enum vba_kind k = VBA_LEGACY; k < VBA_KINDS; k++) {
-        if (strcmp(row->content, kinds[k].link) != 0 &&
-            strcmp(row->content, kinds[k].content) != 0 &&
-            (kinds[k].old_link == NULL || strcmp(row->content, kinds[k].old_link) != 0))
+        if (strcmp(content, kinds[k].link) != 0 && strcmp(content, kinds[k].content) != 0 &&
+            (kinds[k].old_link == NULL || strcmp(content, kinds[k].old_link) != 0))
             continue;
         *ret = k;
         return true;
     }
     return false;
+}
+
+bool oxml_is_signature(const struct oxml_row *row, enum vba_kind *ret)
+{
+    return strcmp(row->type, "Default") != 0 && kind_of(row->content, ret);
+}
+
+/* [ISO 29500-2] 6.2.3.7; NULL: none. */
+static const char *content_type(const struct oxml_rows *types, const char *part)
+{
+    const char *dot = strrchr(&part[folder_length(part)], '.'), *found = NULL;
+    for (size_t i = 0; i < types->count; i++) {
+        const struct oxml_row *row = &types->list[i];
+        if (strcmp(row->type, "Default") != 0) {
+            if (row->id[0] == '/' && text_equal_ascii_fold(&row->id[1], part))
+                return row->content;
+        } else if (dot != NULL && text_equal_ascii_fold(row->id, dot + 1)) {
+            found = row->content;
+        }
+    }
+    return found;
 }
 
 static bool same(const char *a, const char *b)
@@ -194,7 +219,7 @@ static bool follow(struct arena *a, const struct zip *z, const char *from, const
         return arena_err(e);
     if (index == SIZE_MAX)
         return true;
-    TRY(read_rows(a, z, index, "Relationships", &rows, e));
+    TRY(read_rows(a, z, index, links_root, &rows, e));
     for (size_t i = 0; i < rows.count; i++) {
         const struct oxml_row *row = &rows.list[i];
         bool wanted = false;
@@ -235,16 +260,22 @@ static bool read_links(struct arena *a, struct oxml *o, struct err *e)
     o->rels = oxml_find_part(o->zip, o->rels_path);
     if (o->rels == SIZE_MAX)
         return find_stale(a, o, e);
-    TRY(read_rows(a, o->zip, o->rels, "Relationships", &o->links, e));
+    TRY(read_rows(a, o->zip, o->rels, links_root, &o->links, e));
     for (size_t i = 0; i < o->links.count; i++) {
-        enum vba_kind kind;
+        enum vba_kind kind, other;
         const struct oxml_row *row = &o->links.list[i];
         if (!oxml_is_signature(row, &kind))
             continue;
         const char *path = resolve(a, project, row->target);
         size_t index = path == NULL ? SIZE_MAX : oxml_find_part(o->zip, path);
+        if (path == NULL && arena_failed(a))
+            return arena_err(e);
         if (o->signatures[kind] != SIZE_MAX || index == SIZE_MAX || index == o->project)
             return malformed(e, "a signature of its macros is missing, or there twice");
+        /* Signing removes the part: it must not be one of the document. */
+        const char *type = content_type(&o->content_types, o->zip->entries[index].path);
+        if (type == NULL || !kind_of(type, &other))
+            return malformed(e, "what should be a signature of its macros is something else");
         o->signatures[kind] = index;
     }
     return find_stale(a, o, e);
@@ -289,7 +320,7 @@ bool oxml_open(struct arena *a, const struct source *in, struct oxml *ret, struc
     o.sealed = is_sealed(z);
     if (o.types == SIZE_MAX)
         return malformed(e, "it has no [Content_Types].xml");
-    TRY(read_rows(a, z, o.types, "Types", &o.content_types, e));
+    TRY(read_rows(a, z, o.types, types_root, &o.content_types, e));
     TRY(follow(a, z, "", main_types, &main_part, e));
     if (main_part == NULL)
         return malformed(e, "it has no main part");
@@ -347,7 +378,6 @@ static void put_quoted(struct writer *w, const char *name, const char *value)
 
 static const char declaration[] =
     "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\r\n";
-#define PACKAGE "http://schemas.openxmlformats.org/package/2006/"
 
 static void put_link(struct writer *w, const struct oxml_row *row)
 {
@@ -359,26 +389,24 @@ static void put_link(struct writer *w, const struct oxml_row *row)
     writer_text(w, "/>");
 }
 
-/* The first of rId1, rId2 ... that no other relationship has. */
-static unsigned free_id(const struct oxml *o, unsigned from)
+/* Behind the last of rId1, rId2 ... that another relationship has. */
+static uint32_t free_id(const struct oxml *o)
 {
-    for (bool taken = true; taken; from++) {
-        CLEANUP(writer_done) struct writer w = {0};
-        enum vba_kind kind;
-        writer_init(&w, 24);
-        writer_format(&w, "rId%u", from);
-        taken = false;
-        for (size_t i = 0; i < o->links.count; i++)
-            taken = taken || (!oxml_is_signature(&o->links.list[i], &kind) &&
-                              reader_equal_text(writer_view(&w), o->links.list[i].id));
+    uint64_t last = 0, number;
+    enum vba_kind kind;
+    for (size_t i = 0; i < o->links.count; i++) {
+        const struct oxml_row *row = &o->links.list[i];
+        if (strncmp(row->id, "rId", 3) == 0 && text_u64(reader_text(&row->id[3]), &number) &&
+            number > last && number < INT32_MAX && !oxml_is_signature(row, &kind))
+            last = number;
     }
-    return from - 1;
+    return (uint32_t)last + 1;
 }
 
 void oxml_put_links(struct writer *w, const struct oxml *o, const char *const parts[VBA_KINDS])
 {
     enum vba_kind kind;
-    unsigned id = 1;
+    uint32_t id = free_id(o);
     writer_text(w, declaration);
     writer_text(w, "<Relationships xmlns=\"" PACKAGE "relationships\">");
     for (size_t i = 0; i < o->links.count; i++)
@@ -387,7 +415,6 @@ void oxml_put_links(struct writer *w, const struct oxml *o, const char *const pa
     for (kind = VBA_LEGACY; kind < VBA_KINDS; kind++) {
         if (parts[kind] == NULL)
             continue;
-        id = free_id(o, id);
         writer_format(w, "<Relationship Id=\"rId%u\" Type=\"%s\" Target=\"%s\"/>", id++,
                       kinds[kind].link, kinds[kind].name);
     }
@@ -401,7 +428,7 @@ void oxml_put_types(struct writer *w, const struct oxml *o, const char *const pa
     writer_text(w, "<Types xmlns=\"" PACKAGE "content-types\">");
     for (size_t i = 0; i < o->content_types.count; i++) {
         const struct oxml_row *row = &o->content_types.list[i];
-        if (oxml_is_signature(row, &kind) && strcmp(row->type, "Override") == 0)
+        if (oxml_is_signature(row, &kind))
             continue;
         writer_format(w, "<%s", row->type);
         put_quoted(w, strcmp(row->type, "Default") == 0 ? "Extension" : "PartName", row->id);

@@ -40,6 +40,8 @@ MUST_CHECK bool vba_verify(struct arena *a, const struct vba *v, enum vba_kind k
                            struct err *e);
 
 /* --- parts of vba_open ------------------------------------------------------------------------ */
+/* False when something did not go in: memory is out, or the project is larger than we read. */
+MUST_CHECK bool vba_fits(const struct writer *w, struct err *e);
 struct vba_module {
     struct reader name, wide_name;     /* code page; UTF-16LE, .at NULL: not there */
     struct reader stream, wide_stream; /* the same of the name of its stream */

@@ -167,22 +167,20 @@ static bool registered(struct reader *r, struct vba *v)
 static bool other_project(struct reader *r, struct vba *v)
 {
     uint32_t size;
-    struct reader absolute, relative, numbers, whole, covered;
-    CLEANUP(writer_done) struct writer w = {0};
+    struct reader absolute, relative, numbers, whole;
     if (!take_id(r, 0x0e) || !reader_u32le(r, &size) || !take_blob(r, &absolute) ||
         !take_blob(r, &relative) || !reader_take(r, 6, &numbers))
         return false;
-    writer_init(&w, v->content.limit);
-    put_blob(&w, absolute);
-    put_blob(&w, relative);
-    writer_reader(&w, numbers);
-    whole = writer_view(&w);
-    size_t zero = reader_find(whole, 0, "", 1);
-    if (w.failed || !reader_slice(whole, 0, zero == SIZE_MAX ? whole.left : zero, &covered))
-        return false;
-    writer_reader(&v->content, covered);
     writer_u16le(&v->v3, 0x0e);
-    writer_reader(&v->v3, whole);
+    const size_t from = v->v3.len;
+    put_blob(&v->v3, absolute);
+    put_blob(&v->v3, relative);
+    writer_reader(&v->v3, numbers);
+    if (!reader_slice(writer_view(&v->v3), from, v->v3.len - from, &whole))
+        return false;
+    size_t zero = reader_find(whole, 0, "", 1);
+    whole.left = zero == SIZE_MAX ? whole.left : zero;
+    writer_reader(&v->content, whole);
     return true;
 }
 

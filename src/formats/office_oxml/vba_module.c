@@ -86,6 +86,5 @@ bool vba_add_module(const struct vba_module *m, struct reader text, struct vba *
         writer_reader(&v->v3, m->wide_name.at != NULL ? m->wide_name : m->name);
         writer_u8(&v->v3, '\n');
     }
-    return (!v->content.failed && !v->v3.failed) ||
-           err_user(e, ERR_VBA, "The VBA project of the file is larger than this server reads.");
+    return vba_fits(&v->content, e) && vba_fits(&v->v3, e);
 }

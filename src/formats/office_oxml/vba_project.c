@@ -11,19 +11,12 @@ static bool too_large(struct err *e)
     return err_user(e, ERR_VBA, "The VBA project of the file is larger than this server reads.");
 }
 
-/* --- the compound file ------------------------------------------------------------------------ */
-
-/* An ASCII name as the directory has it. */
-static const struct cfb_entry *find(const struct cfb *file, uint32_t parent, const char *name)
+bool vba_fits(const struct writer *w, struct err *e)
 {
-    struct writer wide;
-    const struct cfb_entry *x = NULL;
-    writer_init(&wide, 64);
-    if (text_to_utf16(&wide, reader_text(name), false))
-        x = cfb_find(file, parent, writer_view(&wide));
-    writer_done(&wide);
-    return x;
+    return !w->failed || (w->no_memory ? writer_ok(w, e) : too_large(e));
 }
+
+/* --- the compound file ------------------------------------------------------------------------ */
 
 static bool load(struct arena *a, const struct cfb *file, const struct cfb_entry *x,
                  struct reader *ret, struct err *e)
@@ -40,16 +33,17 @@ static bool load(struct arena *a, const struct cfb *file, const struct cfb_entry
 bool vba_children(struct arena *a, const struct cfb *file, uint32_t storage, const uint32_t **ret,
                   size_t *ret_count, struct err *e)
 {
-    uint32_t *list = ARENA_ARRAY(a, file->count, uint32_t);
-    uint32_t *stack = ARENA_ARRAY(a, file->count, uint32_t);
+    const size_t all = cfb_child_count(file, storage);
+    uint32_t *list = ARENA_ARRAY(a, all + 1, uint32_t);
+    uint32_t *stack = ARENA_ARRAY(a, all + 1, uint32_t);
     uint32_t at = file->entries[storage].child;
     size_t n = 0, depth = 0;
     if (list == NULL || stack == NULL)
         return arena_err(e);
     while (at < file->count || depth > 0) {
-        for (; at < file->count && depth < file->count; at = file->entries[at].left)
+        for (; at < file->count && depth < all; at = file->entries[at].left)
             stack[depth++] = at;
-        if (n == file->count || at < file->count)
+        if (n == all || at < file->count)
             return err_user(e, ERR_VBA, "The directory of the VBA project is damaged.");
         at = stack[--depth];
         list[n++] = at;
@@ -91,28 +85,38 @@ static bool add_storage(struct arena *a, struct vba *v, uint32_t storage, unsign
             writer_zeros(&v->forms, (size_t)((FORM_BLOCK - x->size % FORM_BLOCK) % FORM_BLOCK));
         }
     }
-    return !v->forms.failed || too_large(e);
+    return vba_fits(&v->forms, e);
 }
 
+/* The PROJECT stream while it is read. */
+struct reading {
+    struct arena *a;
+    const struct vba_dir *dir;
+    struct vba *v;
+    bool *forms; /* by entry: which storages were added */
+};
+
 /* The storage of a form has the name of its module's stream. */
-static bool add_form(struct arena *a, const struct vba_dir *dir, struct reader name, struct vba *v,
-                     struct err *e)
+static bool add_form(const struct reading *x, struct reader name, struct err *e)
 {
-    size_t from = v->forms.len;
-    for (size_t i = 0; i < dir->count; i++) {
-        struct reader added;
-        if (!reader_equal(dir->modules[i].name, name))
-            continue;
-        const struct cfb_entry *x = cfb_find(v->file, v->root, dir->modules[i].wide_stream);
-        if (x == NULL || x->type != CFB_STORAGE)
-            break;
-        TRY(add_storage(a, v, cfb_index(v->file, x), 0, e));
-        if (!reader_slice(writer_view(&v->forms), from, v->forms.len - from, &added))
-            return err_set(e, ERR_INTERNAL, "form outside of the data");
-        writer_reader(&v->project, added);
-        return true;
-    }
-    return err_user(e, ERR_VBA, "A form of the VBA project is missing.");
+    struct vba *v = x->v;
+    size_t from = v->forms.len, i = 0;
+    struct reader added;
+    while (i < x->dir->count && !reader_equal(x->dir->modules[i].name, name))
+        i++;
+    const struct cfb_entry *form =
+        i == x->dir->count ? NULL : cfb_find(v->file, v->root, x->dir->modules[i].wide_stream);
+    if (form == NULL || form->type != CFB_STORAGE)
+        return err_user(e, ERR_VBA, "A form of the VBA project is missing.");
+    bool *seen = &x->forms[cfb_index(v->file, form)];
+    if (*seen)
+        return err_user(e, ERR_VBA, "A form of the VBA project is named twice.");
+    *seen = true;
+    TRY(add_storage(x->a, v, cfb_index(v->file, form), 0, e));
+    if (!reader_slice(writer_view(&v->forms), from, v->forms.len - from, &added))
+        return err_set(e, ERR_INTERNAL, "form outside of the data");
+    writer_reader(&v->project, added);
+    return true;
 }
 
 /* --- the PROJECT stream ----------------------------------------------------------------------- */
@@ -133,8 +137,7 @@ static bool is_one_of(struct reader name, const char *const *list)
     return *list != NULL;
 }
 
-static bool property(struct arena *a, const struct vba_dir *dir, struct reader line, struct vba *v,
-                     struct err *e)
+static bool property(const struct reading *x, struct reader line, struct err *e)
 {
     static const char *const left_out[] = {"ID", "Document", "CMG", "DPB", "GC", NULL};
     struct reader name, value = line;
@@ -144,22 +147,25 @@ static bool property(struct arena *a, const struct vba_dir *dir, struct reader l
     if (!reader_take(&value, n, &name) || !reader_skip(&value, 1))
         return err_set(e, ERR_INTERNAL, "property outside of its line");
     if (reader_equal_text(name, "BaseClass"))
-        TRY(add_form(a, dir, value, v, e));
+        TRY(add_form(x, value, e));
     if (is_one_of(name, left_out))
         return true;
     if (value.left >= 2 && value.at[0] == '"')
         TRY(reader_slice(value, 1, value.left - 2, &value) ||
             err_set(e, ERR_INTERNAL, "value outside of its line"));
-    writer_reader(&v->project, name);
-    writer_reader(&v->project, value);
+    writer_reader(&x->v->project, name);
+    writer_reader(&x->v->project, value);
     return true;
 }
 
 bool vba_read_project(struct arena *a, struct reader project, const struct vba_dir *dir,
                       struct vba *v, struct err *e)
 {
+    const struct reading x = {a, dir, v, ARENA_ARRAY(a, v->file->count, bool)};
     struct reader line;
     bool section = false, host = false;
+    if (x.forms == NULL)
+        return arena_err(e);
     for (size_t lines = 0; next_line(&project, &line); lines++) {
         if (lines == BLOCK_LINES)
             return too_large(e);
@@ -171,10 +177,10 @@ bool vba_read_project(struct arena *a, struct reader project, const struct vba_d
         } else if (host) {
             writer_reader(&v->project, line);
         } else if (!section) {
-            TRY(property(a, dir, line, v, e));
+            TRY(property(&x, line, e));
         }
     }
-    return !v->project.failed || too_large(e);
+    return vba_fits(&v->project, e);
 }
 
 /* --- the project ------------------------------------------------------------------------------ */
@@ -182,14 +188,15 @@ bool vba_read_project(struct arena *a, struct reader project, const struct vba_d
 static bool add_modules(struct arena *a, struct vba *v, const struct vba_dir *dir, struct err *e)
 {
     CLEANUP(writer_done) struct writer text = {0};
-    writer_init(&text, DATA_MAX);
-    for (size_t i = 0; i < dir->count; i++) {
+    size_t left = DATA_MAX; /* of the source of all modules: a short stream can expand to a lot */
+    for (size_t i = 0; i < dir->count; i++, left -= text.len) {
         const struct vba_module *m = &dir->modules[i];
         struct reader stream;
         TRY(load(a, v->file, cfb_find(v->file, v->storage, m->wide_stream), &stream, e));
         if (!reader_skip(&stream, m->offset))
             return err_user(e, ERR_VBA, "A module of the VBA project has no source.");
         writer_reset(&text);
+        text.limit = left;
         TRY(ovba_expand(stream, &text, e) && vba_add_module(m, writer_view(&text), v, e));
     }
     writer_bytes(&v->v3, "\x10\0\0\0\0", 6);
@@ -202,18 +209,18 @@ static bool fill(struct arena *a, struct vba *v, struct err *e)
     struct reader stream, project;
     CLEANUP(writer_done) struct writer plain = {0};
     writer_init(&plain, DATA_MAX);
-    TRY(load(a, v->file, find(v->file, v->storage, "dir"), &stream, e));
+    TRY(load(a, v->file, cfb_find_text(v->file, v->storage, "dir"), &stream, e));
     TRY(ovba_expand(stream, &plain, e));
     TRY(vba_read_dir(a, writer_view(&plain), v, &dir, e) && add_modules(a, v, &dir, e));
-    TRY(load(a, v->file, find(v->file, v->root, "PROJECT"), &project, e));
+    TRY(load(a, v->file, cfb_find_text(v->file, v->root, "PROJECT"), &project, e));
     TRY(vba_read_project(a, project, &dir, v, e));
-    return (!v->content.failed && !v->v3.failed) || too_large(e);
+    return vba_fits(&v->content, e) && vba_fits(&v->v3, e);
 }
 
 bool vba_open(struct arena *a, const struct cfb *file, uint32_t root, struct vba *ret,
               bool *ret_found, struct err *e)
 {
-    const struct cfb_entry *storage = find(file, root, "VBA");
+    const struct cfb_entry *storage = cfb_find_text(file, root, "VBA");
     *ret_found = storage != NULL && storage->type == CFB_STORAGE;
     if (!*ret_found)
         return true;

@@ -8,6 +8,13 @@ enum { INFO_HEAD = 36, INFO_SHIFT = 8 };
 
 /* --- digests ---------------------------------------------------------------------------------- */
 
+static bool add_piece(void *ctx, struct reader piece, struct err *e)
+{
+    (void)e;
+    digest_add(ctx, piece);
+    return true;
+}
+
 /* Over all streams of the storage "VBA", whole, in the order of the tree. */
 static bool compiled_digest(struct arena *a, const struct vba *v, enum hash hash,
                             struct digest_value *ret, struct err *e)
@@ -18,9 +25,8 @@ static bool compiled_digest(struct arena *a, const struct vba *v, enum hash hash
     TRY(vba_children(a, v->file, v->storage, &list, &count, e) && digest_begin(&d, hash, e));
     for (size_t i = 0; i < count; i++) {
         const struct cfb_entry *x = &v->file->entries[list[i]];
-        struct source s;
         if (x->type == CFB_STREAM)
-            TRY(cfb_source(a, v->file, x, &s, e) && digest_source(&d, &s, e));
+            TRY(cfb_each(v->file, x, add_piece, &d, e));
     }
     return digest_end(&d, ret, e);
 }
