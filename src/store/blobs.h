@@ -45,7 +45,8 @@ MUST_CHECK bool blobs_scratch(struct blobs *b, int *ret_fd, struct err *e);
 /* Read-only, the caller closes. ERR_BLOB_MISSING when it is not there. */
 MUST_CHECK bool blob_open(struct blobs *b, const uint8_t sha256[32], int *ret_fd,
                           uint64_t *ret_size, struct err *e);
-/* Reads it all: ERR_BLOB_DAMAGED when it is not what its name says. */
+/* Reads it all, unless it has not been changed since it was read before: ERR_BLOB_DAMAGED when it
+ * is not what its name says. */
 MUST_CHECK bool blob_check(struct blobs *b, const uint8_t sha256[32], struct err *e);
 /* The same, and into the arena; for small ones. More than `most` bytes is ERR_FILE_LIMIT. */
 MUST_CHECK bool blob_load(struct blobs *b, const uint8_t sha256[32], size_t most, struct arena *a,

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -83,6 +84,17 @@ class StoredBytes(Story):
         problem = self.s.get("SigningRequests/" + request)[1]["error"]
         self.assertEqual(problem["code"], "store.blob_damaged")
         self.assertIn("operator", problem["message"])
+
+    def test_what_was_whole_before_is_looked_at_again(self):
+        """Reading is saved only for files that nobody has touched since."""
+        time.sleep(3)
+        for _ in range(2):
+            self.assertEqual(self.download("SignedArtifact")[0], 200)
+        with Stored(self.s, self.document["signedArtifactSha256"], flipped(40)):
+            self.assertEqual(self.download("SignedArtifact")[0], 500)
+            time.sleep(3)
+            self.assertEqual(self.download("SignedArtifact")[0], 500)
+        self.assertEqual(self.download("SignedArtifact")[0], 200)
 
     def test_download_that_changed_is_refused(self):
         for which, sha256 in (("SignedArtifact", self.document["signedArtifactSha256"]), ("UnsignedArtifact", self.document["artifactSha256"])):
