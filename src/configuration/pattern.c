@@ -3,6 +3,9 @@
 #include "base/text.h"
 #include "configuration/problems.h"
 
+/* Matching takes as long as these are large, for every file of a container. */
+enum { PATTERN_BYTES_MAX = 16384, RANGES_MAX = 16384 };
+
 enum atom_kind { ATOM_CHAR, ATOM_ONE, ATOM_ANY, ATOM_CLASS };
 struct atom {
     enum atom_kind kind;
@@ -31,6 +34,7 @@ struct pattern {
 struct mark { /* a character of the pattern */
     uint32_t c;
     bool literal;
+    bool behind_gap; /* a parameter without a value stands between it and the one before */
 };
 struct compiler {
     struct arena *arena;
@@ -59,22 +63,49 @@ static uint32_t special(const struct compiler *c, size_t ahead)
     return i < c->count && !c->marks[i].literal ? c->marks[i].c : 0;
 }
 
-static bool read_marks(struct compiler *c, const struct pattern_part *parts, size_t count,
+/* What a character means together with the one before it ("**", "[!", "a-z") it means only when
+ * the author wrote them side by side: a parameter that turns out empty must not make more match. */
+static bool is_joined(const struct compiler *c, size_t ahead)
+{
+    return c->at + ahead >= c->count || !c->marks[c->at + ahead].behind_gap;
+}
+
+static bool is_any_depth(const struct compiler *c)
+{
+    return special(c, 0) == '*' && special(c, 1) == '*' && is_joined(c, 1);
+}
+
+static bool join_parts(struct compiler *c, const struct pattern_part *parts, size_t count,
                        struct err *e)
 {
     struct writer all;
-    writer_init(&all, 1 << 20);
+    writer_init(&all, PATTERN_BYTES_MAX);
     for (size_t i = 0; i < count; i++)
         writer_text(&all, parts[i].text);
-    c->p->text = writer_ok(&all, e) ? arena_text(c->arena, writer_view(&all)) : NULL;
+    bool too_long = all.failed && !all.no_memory;
+    c->p->text = too_long     ? parts[0].text
+                 : all.failed ? NULL
+                              : arena_text(c->arena, writer_view(&all));
     c->marks = ARENA_ARRAY(c->arena, all.len + 1, struct mark);
     writer_done(&all);
     if (c->p->text == NULL || c->marks == NULL)
         return arena_err(e);
+    return !too_long || refuse(c, "it is longer than 16384 bytes.", e);
+}
+
+static bool read_marks(struct compiler *c, const struct pattern_part *parts, size_t count,
+                       struct err *e)
+{
+    bool gap = false;
+    TRY(join_parts(c, parts, count, e));
     for (size_t i = 0; i < count; i++) {
         struct reader rest = reader_text(parts[i].text);
-        while (text_next(&rest, &c->marks[c->count].c))
-            c->marks[c->count++].literal = parts[i].literal;
+        gap |= rest.left == 0;
+        for (; text_next(&rest, &c->marks[c->count].c); gap = false) {
+            struct mark *mark = &c->marks[c->count++];
+            mark->literal = parts[i].literal;
+            mark->behind_gap = gap;
+        }
         if (rest.left > 0)
             return refuse(c, "it is not well-formed UTF-8.", e);
     }
@@ -84,6 +115,8 @@ static bool read_marks(struct compiler *c, const struct pattern_part *parts, siz
 static bool add_range(void *ctx, uint32_t first, uint32_t last)
 {
     struct compiler *c = ctx;
+    if (c->ranges >= RANGES_MAX)
+        return false;
     if (c->ranges == c->range_room) {
         size_t room = c->range_room == 0 ? 16 : c->range_room * 2;
         void *larger = arena_grow(c->arena, c->p->ranges, c->ranges, room, sizeof(struct range));
@@ -99,7 +132,8 @@ static bool add_range(void *ctx, uint32_t first, uint32_t last)
 static bool class_item(struct compiler *c, struct err *e)
 {
     uint32_t first = c->marks[c->at++].c, last = first;
-    bool range = special(c, 0) == '-' && c->at + 1 < c->count && special(c, 1) != ']';
+    bool range = special(c, 0) == '-' && is_joined(c, 0) && c->at + 1 < c->count &&
+                 is_joined(c, 1) && special(c, 1) != ']';
     if (range) {
         last = c->marks[c->at + 1].c;
         c->at += 2;
@@ -109,7 +143,9 @@ static bool class_item(struct compiler *c, struct err *e)
     if (last < first)
         return refuse(c, "a range in brackets goes backwards.", e);
     if (!add_range(c, first, last) || !text_fold_range(first, last, add_range, c))
-        return arena_err(e);
+        return c->ranges >= RANGES_MAX
+                   ? refuse(c, "its classes in brackets hold too many ranges.", e)
+                   : arena_err(e);
     return true;
 }
 
@@ -117,8 +153,10 @@ static bool class_item(struct compiler *c, struct err *e)
 static bool class_atom(struct compiler *c, struct atom *atom, struct err *e)
 {
     *atom = (struct atom){.kind = ATOM_CLASS, .first_range = (uint32_t)c->ranges};
-    atom->negated = special(c, 0) == '!';
+    atom->negated = special(c, 0) == '!' && is_joined(c, 0);
     c->at += atom->negated ? 1 : 0;
+    if (special(c, 0) == ']' && !is_joined(c, 0))
+        return refuse(c, "a class in brackets is empty, because a parameter has no value.", e);
     for (bool first = true;; first = false) {
         if (c->at >= c->count)
             return refuse(c,
@@ -175,13 +213,13 @@ static bool one_segment(struct compiler *c, struct segment *segment, struct err 
     if (length == 1 && only_dots(c, length))
         return refuse(c, "'.' is allowed only as the whole path of a directory.", e);
     segment->first_atom = c->atoms;
-    if (length == 2 && special(c, 0) == '*' && special(c, 1) == '*') {
+    if (length == 2 && is_any_depth(c)) {
         segment->any_depth = c->p->wildcards = true;
         c->at = end;
         return true;
     }
     while (c->at < c->count && !is_separator(c->marks[c->at].c)) {
-        if (special(c, 0) == '*' && special(c, 1) == '*')
+        if (is_any_depth(c))
             return refuse(c, "'**' must stand alone between separators.", e);
         TRY(one_atom(c, &c->p->atoms[c->atoms], e));
         c->atoms++;
@@ -361,7 +399,7 @@ bool pattern_has_wildcards(const struct pattern *p)
     return p->wildcards;
 }
 
-size_t pattern_segments(const struct pattern *p)
+bool pattern_is_name(const struct pattern *p)
 {
-    return p->segment_count;
+    return p->segment_count == 1 && !p->segments[0].any_depth;
 }

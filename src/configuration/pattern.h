@@ -9,7 +9,7 @@
 struct pattern;
 
 /* A piece of the pattern text. In a literal piece (the value of a parameter) only separators
- * mean anything. */
+ * mean anything. An empty one keeps its neighbours apart: "*", "", "*" is no "**". */
 struct pattern_part {
     const char *text; /* UTF-8 */
     bool literal;
@@ -29,7 +29,7 @@ MUST_CHECK bool pattern_matches(const struct pattern *p, const char *path);
 const char *pattern_text(const struct pattern *p);        /* as written, values put in */
 MUST_CHECK bool pattern_is_root(const struct pattern *p); /* ".": the container itself */
 MUST_CHECK bool pattern_has_wildcards(const struct pattern *p);
-size_t pattern_segments(const struct pattern *p);
+MUST_CHECK bool pattern_is_name(const struct pattern *p); /* of one thing, without folders */
 
 /* Why a pattern found too little: up to PATTERN_NEAR_MISSES paths that it nearly matches, best
  * first, each with a phrase. */

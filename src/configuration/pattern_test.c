@@ -123,13 +123,33 @@ static void test_pattern_compile__literal_parts(void **state)
         const char *before, *value, *after, *path;
         bool match;
     } rows[] = {
-        {"v", "1*", "", "v12", false},    {"v", "1*", "", "v1*", true},
-        {"", "**", "/x", "**/x", true},   {"", "**", "/x", "a/x", false},
-        {"a", "[b]", "c", "a[B]c", true}, {"a", "[b]", "c", "abc", false},
-        {"", "a/b", "/*", "a/b/c", true}, {"", "?", "", "x", false},
-        {"[", "a-c", "]", "b", false},    {"[", "a-c", "]", "-", true},
-        {"[", "]", "]", "]", true},       {"*", "x", "*", "axb", true},
-        {"x", "", "y", "xy", true},       {"[!", "^", "]", "^", false},
+        {"v", "1*", "", "v12", false},
+        {"v", "1*", "", "v1*", true},
+        {"", "**", "/x", "**/x", true},
+        {"", "**", "/x", "a/x", false},
+        {"a", "[b]", "c", "a[B]c", true},
+        {"a", "[b]", "c", "abc", false},
+        {"", "a/b", "/*", "a/b/c", true},
+        {"", "?", "", "x", false},
+        {"[", "a-c", "]", "b", false},
+        {"[", "a-c", "]", "-", true},
+        {"[", "]", "]", "]", true},
+        {"*", "x", "*", "axb", true},
+        {"x", "", "y", "xy", true},
+        {"[!", "^", "]", "^", false},
+        /* a value that is empty makes nothing of its neighbours that the author did not write */
+        {"*", "", "*", "ab", true},
+        {"*", "", "*", "a/b", false},
+        {"a/*", "", "*b", "a/x/b", false},
+        {"**", "", "/b", "a/x/b", true},
+        {"[", "", "!a]", "b", false},
+        {"[", "", "!a]", "!", true},
+        {"[a", "", "-c]", "b", false},
+        {"[a", "", "-c]", "-", true},
+        {"[a-", "", "c]", "b", false},
+        {"[a-", "", "c]", "c", true},
+        {"[", "a", "-c]", "b", true},
+        {"[a-", "c", "]", "b", true},
     };
     struct arena *a = arena_new(1 << 20);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -141,10 +161,43 @@ static void test_pattern_compile__literal_parts(void **state)
         if (pattern_matches(p, rows[i].path) != rows[i].match)
             fail_msg("row %zu, %s", i, rows[i].path);
     }
+    assert_false(pattern_compile(
+        a, (const struct pattern_part[]){{"a[", false}, {"", true}, {"]x[b]", false}}, 3,
+        &(struct pattern *){NULL}, &(struct err){0}));
     const struct pattern_part up[] = {{"a/", false}, {"..", true}};
     struct pattern *p = NULL;
     struct err e = {0};
     assert_false(pattern_compile(a, up, 2, &p, &e));
+    arena_free(a);
+}
+
+static void refuses_repeated(const char *before, const char *piece, size_t times, const char *after,
+                             const char *says)
+{
+    struct arena *a = arena_new(16 << 20);
+    struct writer w;
+    struct pattern *p = NULL;
+    struct err e = {0};
+    writer_init(&w, 1 << 20);
+    writer_text(&w, before);
+    for (size_t i = 0; i < times; i++)
+        writer_text(&w, piece);
+    writer_text(&w, after);
+    assert_false(pattern_compile_text(a, arena_text(a, writer_view(&w)), &p, &e));
+    assert_int_equal(e.code, ERR_CONFIGURATION_PATTERN);
+    if (strstr(e.user, says) == NULL)
+        fail_msg("%s", e.user);
+    writer_done(&w);
+    arena_free(a);
+}
+
+static void test_pattern_compile__refuses_large_ones(void **state)
+{
+    (void)state;
+    refuses_repeated("", "a", 16385, "", "longer than 16384 bytes");
+    refuses_repeated("[", "!-\xf4\x8f\xbf\xbf", 2000, "]", "too many ranges");
+    struct arena *a = arena_new(1 << 20);
+    check(a, &(struct vector){"[!-\xf4\x8f\xbf\xbf]", "\xc3\xbc", true});
     arena_free(a);
 }
 
@@ -220,12 +273,17 @@ static void test_pattern__describes_itself(void **state)
     assert_true(pattern_compile_text(a, "a/**/b", &p, &e));
     assert_string_equal(pattern_text(p), "a/**/b");
     assert_true(pattern_has_wildcards(p));
-    assert_int_equal(pattern_segments(p), 3);
+    assert_false(pattern_is_name(p));
+    assert_true(pattern_compile_text(a, "**/**", &p, &e));
+    assert_false(pattern_is_name(p));
+    assert_true(pattern_compile_text(a, "*.exe", &p, &e));
+    assert_true(pattern_is_name(p));
     assert_true(pattern_compile_text(a, "a\\b", &p, &e));
     assert_false(pattern_has_wildcards(p));
     assert_false(pattern_is_root(p));
     assert_true(pattern_compile_text(a, ".", &p, &e));
     assert_true(pattern_is_root(p));
+    assert_false(pattern_is_name(p));
     arena_free(a);
 }
 
@@ -235,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_pattern_matches__vectors),
         cmocka_unit_test(test_pattern_compile__refuses),
         cmocka_unit_test(test_pattern_compile__literal_parts),
+        cmocka_unit_test(test_pattern_compile__refuses_large_ones),
         cmocka_unit_test(test_pattern_matches__is_not_exponential),
         cmocka_unit_test(test_pattern_hint__says_what_is_near),
         cmocka_unit_test(test_pattern__describes_itself),

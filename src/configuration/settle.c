@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/writer.h"
 #include "configuration/build.h"
+#include "configuration/names.h"
 #include "configuration/value.h"
 #include <string.h>
 
@@ -113,8 +114,7 @@ static bool settle_path(struct settle *s, const struct configuration_node *node,
     TRY(compile(s, &match->path, &pattern));
     if (pattern == NULL)
         return true;
-    if (node->parent == NULL &&
-        (pattern_segments(pattern) != 1 || strcmp(pattern_text(pattern), "**") == 0))
+    if (node->parent == NULL && !pattern_is_name(pattern))
         problem_add(&s->to, match->path.at, ERR_CONFIGURATION_PATTERN,
                     "The path of the root element is a pattern for the name of the uploaded file: "
                     "it cannot have folders.");
@@ -182,11 +182,12 @@ static void check_for_element(struct settle *s, const struct configuration_node 
                     "its AppxBlockMap.xml.",
                     node->element);
     bool here = row->only_in == NULL || grammar_lists(row->only_in, node->element);
+    bool one_only = strcmp(row->name, "append") == 0;
     if (!here && value_boolean(text))
         problem_add(&s->to, attribute->at, ERR_CONFIGURATION_VALUE,
-                    "'%s' is not possible for <%s>, because the format holds one signature only. "
-                    "It is possible for: %s.",
-                    row->name, node->element, row->only_in);
+                    "'%s' is not possible for <%s>%s. It is possible for: %s.", row->name,
+                    node->element, one_only ? ", because the format holds one signature only" : "",
+                    names_spoken(s->to.arena, row->only_in, true));
 }
 
 static bool settle_attribute(struct settle *s, const struct configuration_node *node,
