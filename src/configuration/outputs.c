@@ -11,12 +11,15 @@ struct output {
     const struct configuration_node *parent; /* what the folder is relative to */
     const struct configuration_match *match;
     const struct configuration_directive *directive;
-    const char *place; /* folded: folder, separator, name; one text for ${file.name} */
+    const char *folder, *name; /* folded; one text for ${file.name} */
 };
+/* Every include of a set times every directive in it: few bytes of document ask for very many. */
+enum { OUTPUTS_MAX = 20000 };
 struct outputs {
     struct problem_at to;
     struct output *list;
     size_t count, room;
+    bool too_many;
     struct err *e;
 };
 
@@ -43,7 +46,26 @@ static const char *folder_of(struct arena *a, const struct configuration_match *
     size_t n = strlen(path);
     while (n > 0 && path[n - 1] != '/' && path[n - 1] != '\\')
         n--;
-    return arena_text(a, reader_over(path, n));
+    const char *folder = arena_text(a, reader_over(path, n));
+    return folder == NULL ? NULL : fold(a, folder);
+}
+
+/* Of every match of a node; NULL for paths that are not known yet. */
+static bool folders_of(const struct outputs *o, const struct configuration_node *node,
+                       const char ***ret)
+{
+    const char **list = ARENA_ARRAY(o->to.arena, node->match_count + 1, const char *);
+    if (list == NULL)
+        return arena_err(o->e);
+    for (size_t i = 0; i < node->match_count; i++) {
+        if (node->matches[i].pattern == NULL)
+            continue;
+        list[i] = folder_of(o->to.arena, &node->matches[i]);
+        if (list[i] == NULL)
+            return arena_err(o->e);
+    }
+    *ret = list;
+    return true;
 }
 
 /* False when parameters are open or the name is missing. */
@@ -60,8 +82,16 @@ static bool name_of(const struct outputs *o, const struct configuration_directiv
     return *ret != NULL;
 }
 
-static bool add(struct outputs *o, struct output one, const char *folder, const char *name)
+static bool add(struct outputs *o, struct output one)
 {
+    if (o->count == OUTPUTS_MAX) {
+        problem_add(&o->to, one.directive->at, ERR_CONFIGURATION_RULE,
+                    "The configuration makes more than %d new files: each <include> of a "
+                    "<file-set> counts once for each directive in it.",
+                    (int)OUTPUTS_MAX);
+        o->too_many = true;
+        return true;
+    }
     if (o->count == o->room) {
         size_t room = o->room == 0 ? 16 : o->room * 2;
         void *larger = arena_grow(o->to.arena, o->list, o->count, room, sizeof *o->list);
@@ -70,10 +100,6 @@ static bool add(struct outputs *o, struct output one, const char *folder, const 
         o->list = larger;
         o->room = room;
     }
-    const char *place = arena_format(o->to.arena, "%s%s", folder, name);
-    one.place = place == NULL ? NULL : fold(o->to.arena, place);
-    if (one.place == NULL)
-        return arena_err(o->e);
     o->list[o->count++] = one;
     return true;
 }
@@ -91,21 +117,21 @@ static void check_several(struct outputs *o, const struct configuration_match *m
 
 static bool add_of_node(struct outputs *o, const struct configuration_node *node)
 {
-    struct arena *a = o->to.arena;
-    for (size_t i = 0; i < node->match_count && !problems_full(o->to.problems); i++) {
-        const struct configuration_match *match = &node->matches[i];
-        const char *folder = match->pattern == NULL ? NULL : folder_of(a, match);
-        if (match->pattern != NULL && folder == NULL)
+    const char **folders, *name = NULL, *folded;
+    TRY(folders_of(o, node, &folders));
+    for (size_t j = 0; j < node->directive_count; j++) {
+        const struct configuration_directive *d = &node->directives[j];
+        if (!name_of(o, d, &name))
+            continue;
+        if ((folded = fold(o->to.arena, name)) == NULL)
             return arena_err(o->e);
-        for (size_t j = 0; j < node->directive_count; j++) {
-            const struct configuration_directive *d = &node->directives[j];
-            const char *name = NULL;
-            if (!name_of(o, d, &name))
-                continue;
+        for (size_t i = 0; i < node->match_count; i++) {
+            const struct configuration_match *match = &node->matches[i];
+            if (o->too_many || problems_full(o->to.problems))
+                return true;
             check_several(o, match, d, name);
-            struct output one = {node, node->parent, match, d, NULL};
-            if (folder != NULL)
-                TRY(add(o, one, folder, name));
+            if (folders[i] != NULL)
+                TRY(add(o, (struct output){node, node->parent, match, d, folders[i], folded}));
         }
     }
     return true;
@@ -129,9 +155,10 @@ static bool add_of_provenance(struct outputs *o, const struct configuration_node
     bool nested = strcmp(d->name, "create-attestation-signature") == 0;
     const char *whole = template_join(o->to.arena, t, "", around == NULL ? "" : around);
     name = whole == NULL ? NULL : value_trim(o->to.arena, whole);
-    if (name == NULL)
+    const char *folded = name == NULL ? NULL : fold(o->to.arena, name);
+    if (folded == NULL)
         return arena_err(o->e);
-    TRY(add(o, (struct output){NULL, root, NULL, d, NULL}, "", name));
+    TRY(add(o, (struct output){NULL, root, NULL, d, "", folded}));
     for (size_t i = 0; i < d->child_count && !nested; i++)
         TRY(add_of_provenance(o, root, &d->children[i], name));
     return true;
@@ -148,6 +175,12 @@ static bool collect(void *ctx, const struct configuration_node *node)
     return true;
 }
 
+static int compare_places(const struct output *a, const struct output *b)
+{
+    int folders = a->folder == b->folder ? 0 : strcmp(a->folder, b->folder);
+    return folders != 0 ? folders : strcmp(a->name, b->name);
+}
+
 static int order(const void *left, const void *right)
 {
     const struct output *a = left, *b = right;
@@ -155,7 +188,7 @@ static int order(const void *left, const void *right)
         return a->parent->at.line < b->parent->at.line ? -1 : 1;
     if (a->parent->at.column != b->parent->at.column)
         return a->parent->at.column < b->parent->at.column ? -1 : 1;
-    int places = strcmp(a->place, b->place);
+    int places = compare_places(a, b);
     if (places != 0)
         return places;
     uint32_t one = a->directive->at.line, two = b->directive->at.line;
@@ -175,10 +208,10 @@ static bool must_exist(const struct output *o)
 /* Two that are certain to be made and to get one name. */
 static bool clash(const struct output *a, const struct output *b)
 {
-    if (a->parent != b->parent || strcmp(a->place, b->place) != 0)
+    if (a->parent != b->parent || compare_places(a, b) != 0)
         return false;
     bool same_file = a->match == b->match && a->node != NULL;
-    bool per_file = strstr(a->place, file_name_mark) != NULL;
+    bool per_file = strstr(a->name, file_name_mark) != NULL;
     return same_file || (!per_file && must_exist(a) && must_exist(b));
 }
 

@@ -4,9 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static struct configuration_problem *room_for_one(const struct problem_at *to)
+/* An error takes the place of the last warning when there is no other. */
+static struct configuration_problem *room_for_one(const struct problem_at *to, bool warning)
 {
     struct configuration_problems *p = to->problems;
+    for (size_t i = p->count; p->count == PROBLEMS_MAX && !warning && i > 0; i--)
+        if (p->list[i - 1].warning)
+            return &p->list[i - 1];
     if (p->count == PROBLEMS_MAX)
         return NULL;
     if (p->count == p->room) {
@@ -24,7 +28,7 @@ static void keep(const struct problem_at *to, const struct configuration_problem
 {
     if (!one->warning)
         to->problems->errors++;
-    struct configuration_problem *at = room_for_one(to);
+    struct configuration_problem *at = room_for_one(to, one->warning);
     if (at == NULL)
         return;
     *at = *one;
@@ -65,6 +69,8 @@ void problem_add_value(const struct problem_at *to, const char *parameter, const
 void problem_warn(const struct problem_at *to, struct xml_position at, enum err_code code,
                   const char *fmt, ...)
 {
+    if (to->problems->count == PROBLEMS_MAX)
+        return;
     va_list ap;
     va_start(ap, fmt);
     struct configuration_problem one = {.code = code, .warning = true, .at = at};
@@ -75,7 +81,7 @@ void problem_warn(const struct problem_at *to, struct xml_position at, enum err_
 
 bool problems_full(const struct configuration_problems *p)
 {
-    return p->count == PROBLEMS_MAX;
+    return p->errors >= PROBLEMS_MAX;
 }
 
 static bool is_behind(struct xml_position a, struct xml_position b)
@@ -106,7 +112,7 @@ bool problems_none(const struct configuration_problems *p, struct err *e)
         return err_user(e, one->code, "line %u, column %u: %s", one->at.line, one->at.column,
                         one->text);
     }
-    /* Only warnings were kept, or memory was out. */
+    /* Memory was out. */
     return p->errors == 0 || err_set(e, ERR_NO_MEMORY, "problems");
 }
 

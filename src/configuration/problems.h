@@ -35,7 +35,7 @@ void problem_warn(const struct problem_at *to, struct xml_position at, enum err_
 /* The same about the value that a request gives to a parameter. */
 void problem_add_value(const struct problem_at *to, const char *parameter, const char *fmt, ...)
     PRINTF(3, 4);
-/* No room for more: stop looking. */
+/* No room for more errors: stop looking. Warnings alone never end a check. */
 bool problems_full(const struct configuration_problems *problems);
 /* Into document order. */
 void problems_sort(struct configuration_problems *problems);

@@ -327,6 +327,62 @@ static void test_configuration_parse__problems(void **state)
     arena_free(a);
 }
 
+/* Warnings fill no room that errors need, and end no check. */
+static void test_configuration_parse__errors_behind_warnings(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(64 << 20);
+    struct writer w;
+    writer_init(&w, 1 << 20);
+    writer_text(&w, HEAD "<zip-file><pe-file path='a'>\n");
+    for (int i = 0; i < 150; i++)
+        writer_text(&w, "<authenticode-sign/>\n");
+    writer_text(&w, "</pe-file>");
+    size_t before = w.len;
+    struct configuration *c = NULL;
+    struct configuration_problems problems = {0};
+    struct err e = {0};
+    writer_text(&w, "</zip-file>" TAIL);
+    assert_true(configuration_parse_any(a, writer_view(&w), &c, &problems, &e));
+    assert_int_equal(problems.count, PROBLEMS_MAX);
+    w.len = before;
+    writer_text(&w, "\n<nupkg-file path='b'><nuget-sign/><nuget-sign/></nupkg-file>\n"
+                    "<file-set><include path='a'/><include path='b'/><for-each>"
+                    "<create-raw-signature hash-algorithm='sha256' output-file-name='s'/>"
+                    "</for-each></file-set></zip-file>" TAIL);
+    problems = (struct configuration_problems){0};
+    assert_false(configuration_parse_any(a, writer_view(&w), &c, &problems, &e));
+    writer_done(&w);
+    assert_int_equal(problems.errors, 2); /* the output names clash too */
+    assert_int_equal(e.code, ERR_CONFIGURATION_RULE);
+    assert_memory_equal(e.user, "line 153, column 35: <nuget-sign> is given twice", 48);
+    arena_free(a);
+}
+
+/* Includes times directives, in a document of a few hundred kilobytes. */
+static void test_configuration_parse__limits_outputs(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(64 << 20);
+    struct writer w;
+    writer_init(&w, 1 << 20);
+    writer_text(&w, HEAD "<zip-file><file-set>");
+    for (int i = 0; i < 9000; i++)
+        writer_format(&w, "<include path='%d'/>", i);
+    writer_text(&w, "<for-each>\n");
+    for (int i = 0; i < 9000; i++)
+        writer_format(&w, "<dsse-sign payload-type='a/b' output-file-name='${file.name}%d'/>\n", i);
+    writer_text(&w, "</for-each></file-set></zip-file>" TAIL);
+    struct configuration *c = NULL;
+    struct configuration_problems problems = {0};
+    struct err e = {0};
+    assert_false(configuration_parse_any(a, writer_view(&w), &c, &problems, &e));
+    writer_done(&w);
+    assert_int_equal(problems.errors, 1);
+    assert_memory_equal(e.user, "line 4, column 1: The configuration makes more than 20000", 57);
+    arena_free(a);
+}
+
 static void test_template__escapes(void **state)
 {
     (void)state;
@@ -355,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_configuration_check_key__kinds),
         cmocka_unit_test(test_configuration_parse__refuses_what_is_not_built),
         cmocka_unit_test(test_configuration_parse__problems),
+        cmocka_unit_test(test_configuration_parse__errors_behind_warnings),
+        cmocka_unit_test(test_configuration_parse__limits_outputs),
         cmocka_unit_test(test_template__escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
