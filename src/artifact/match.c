@@ -13,11 +13,15 @@ struct listed {
     struct claim *claim;
 };
 
+/* Of all folders of a container, each with those above it in front. */
+enum { FOLDER_NAMES_MOST = 64 * 1024 * 1024 };
+
 struct listing {
     struct arena *arena;
     struct listed *files, *folders; /* by folded path, then by path */
-    size_t file_count, folder_count, folder_room;
-    const char *path; /* of the container */
+    size_t file_count, folder_count, folder_room, folder_bytes;
+    uint64_t compared, compared_most; /* names with patterns */
+    const char *path;                 /* of the container */
     struct refusal *refusal;
 };
 
@@ -80,6 +84,15 @@ static bool normal_path(struct arena *a, const char *path, char **ret, struct er
 static bool add_folder(struct listing *l, const char *path, size_t path_len, const char *folded,
                        size_t folded_len, size_t index)
 {
+    l->folder_bytes += path_len + folded_len;
+    if (l->folder_bytes > FOLDER_NAMES_MOST) {
+        (void)err_user(
+            &l->refusal->err, ERR_FILE_LIMIT,
+            "\"%.200s\" holds so many folders inside of each other that their names take "
+            "more than %d bytes.",
+            l->path, (int)FOLDER_NAMES_MOST);
+        return refusal_at(l->refusal, l->path, 0, 0);
+    }
     if (l->folder_count == l->folder_room) {
         size_t room = l->folder_room == 0 ? 64 : 2 * l->folder_room;
         struct listed *more = arena_grow(l->arena, l->folders, l->folder_count, room, sizeof *more);
@@ -315,6 +328,44 @@ static bool check_count(struct listing *l, const struct place *p,
 
 /* --- walking ---------------------------------------------------------------------------------- */
 
+/* Matches below a container without those in nested containers. */
+static uint64_t count_matches(const struct configuration_node *node)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < node->child_count; i++) {
+        const struct configuration_node *child = &node->children[i];
+        n += child->match_count;
+        n += child->kind == CONFIGURATION_DIRECTORY ? count_matches(child) : 0;
+    }
+    return n;
+}
+
+/* <directory path="**"> inside of each other reach one folder on more ways than can be walked:
+ * what takes so many times longer than one walk is refused. */
+static uint64_t most_comparisons(const struct listing *l, const struct configuration_node *node)
+{
+    enum { WALKS = 1000 };
+    static const uint64_t always = 1000000, never = 4000000000;
+    uint64_t names = (uint64_t)l->file_count + l->folder_count + 1, matches = count_matches(node),
+             most;
+    if (__builtin_mul_overflow(names * WALKS, matches, &most) || most > never)
+        return never;
+    return most < always ? always : most;
+}
+
+static bool may_compare(struct listing *l, const struct configuration_match *m, size_t names)
+{
+    l->compared += names + 1;
+    if (l->compared <= l->compared_most)
+        return true;
+    (void)err_user(&l->refusal->err, ERR_FILE_LIMIT,
+                   "The artifact configuration would compare more than %llu names of files and "
+                   "folders in \"%.200s\" with its patterns. Write fewer <directory path=\"**\"> "
+                   "inside of each other.",
+                   (unsigned long long)l->compared_most, l->path);
+    return refusal_at(l->refusal, l->path, m->at.line, m->at.column);
+}
+
 static bool match_children(struct listing *l, const struct configuration_node *node,
                            const struct place *p);
 
@@ -369,6 +420,7 @@ static bool match_folders(struct listing *l, const struct configuration_node *no
         *ret_found = 1;
         return match_manifests(l, node, m, p) && match_children(l, node, p);
     }
+    TRY(may_compare(l, m, p->folder_to - p->folder_from));
     for (size_t i = p->folder_from; i < p->folder_to; i++) {
         const struct listed *x = &l->folders[i];
         if (!pattern_matches(m->pattern, without_folders(x->path, p->depth)))
@@ -384,6 +436,7 @@ static bool match_files(struct listing *l, const struct configuration_node *node
                         const struct configuration_match *m, const struct place *p,
                         size_t *ret_found)
 {
+    TRY(may_compare(l, m, p->file_to - p->file_from));
     for (size_t i = p->file_from; i < p->file_to; i++) {
         struct listed *x = &l->files[i];
         if (!pattern_matches(m->pattern, without_folders(x->path, p->depth)))
@@ -418,6 +471,7 @@ bool match_container(struct arena *a, const struct container *c,
 {
     struct listing l = {.arena = a, .path = path, .refusal = r};
     TRY(list_entries(&l, c));
+    l.compared_most = most_comparisons(&l, node);
     struct place all = place_of(&l, "", 0);
     TRY(match_children(&l, node, &all));
     size_t count = 0;
