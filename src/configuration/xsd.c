@@ -44,30 +44,43 @@ static void choice_type(struct writer *w, const char *choices, bool plain)
         writer_text(w, "</xs:union></xs:simpleType>");
 }
 
-static const char *named_type(enum grammar_value value)
+#define PARAMETER ".*[$]\\{[^}]+\\}.*"
+
+/* What can be said of a value before parameters are put in. */
+static const struct {
+    enum grammar_value value;
+    const char *name, *pattern;
+} named_types[] = {
+    {VALUE_MIN, "number-from-0", "0|[1-9][0-9]{0,6}|" PARAMETER},
+    {VALUE_NUMBER, "number-from-1", "[1-9][0-9]{0,6}|" PARAMETER},
+    {VALUE_MAX, "number-or-unbounded", "[1-9][0-9]{0,6}|unbounded|" PARAMETER},
+    {VALUE_PATH, "path", "[^/\\\\](.*[^/\\\\])?"},
+    {VALUE_ROOT_PATH, "name-pattern", "[^/\\\\]+"},
+    {VALUE_OUTPUT_NAME, "file-name", "[^/\\\\]*[^/\\\\\\s][^/\\\\]*"},
+    {VALUE_URL, "web-address", "https?://[^/?#].*|" PARAMETER},
+    {VALUE_SIGNATURE_TYPE, "signature-type", "[a-z]{1,11}|" PARAMETER},
+    {VALUE_TAG, "image-tag", "[A-Za-z0-9_][A-Za-z0-9_.\\-]{0,127}|" PARAMETER},
+    {VALUE_PAYLOAD_TYPE, "payload-type", "[^ ]*[/:][^ ]*|" PARAMETER},
+    {VALUE_PARAMETER_NAME, "parameter-name", "[A-Za-z_][A-Za-z0-9._\\-]{0,99}"},
+};
+
+static void value_types(struct writer *w)
 {
-    switch (value) {
-    case VALUE_MIN:
-    case VALUE_NUMBER:
-        return "t:number";
-    case VALUE_MAX:
-        return "t:number-or-unbounded";
-    case VALUE_TEXT:
-    case VALUE_PATH:
-    case VALUE_ROOT_PATH:
-    case VALUE_BOOLEAN:
-    case VALUE_CHOICE:
-    case VALUE_URL:
-    case VALUE_OUTPUT_NAME:
-    case VALUE_RESTRICTION:
-    case VALUE_SIGNATURE_TYPE:
-    case VALUE_TAG:
-    case VALUE_PAYLOAD_TYPE:
-    case VALUE_PARAMETER_NAME:
-    case VALUE_DEFAULT:
-        break;
-    }
-    return "xs:string";
+    static const char format[] = "<xs:simpleType name=\"%s\"><xs:restriction base=\"xs:string\">"
+                                 "<xs:pattern value=\"%s\"/></xs:restriction></xs:simpleType>\n";
+    writer_format(w, format, "with-parameter", PARAMETER);
+    for (size_t i = 0; i < COUNT_OF(named_types); i++)
+        writer_format(w, format, named_types[i].name, named_types[i].pattern);
+}
+
+static void type_name(struct writer *w, enum grammar_value value)
+{
+    for (size_t i = 0; i < COUNT_OF(named_types); i++)
+        if (named_types[i].value == value) {
+            writer_format(w, " type=\"t:%s\"", named_types[i].name);
+            return;
+        }
+    writer_text(w, " type=\"xs:string\"");
 }
 
 static void attribute(struct writer *w, const struct grammar_attribute *row, const char *name)
@@ -76,7 +89,7 @@ static void attribute(struct writer *w, const struct grammar_attribute *row, con
     bool required = (row->flags & ATTRIBUTE_REQUIRED) != 0;
     writer_format(w, "<xs:attribute name=\"%s\"%s", name, required ? " use=\"required\"" : "");
     if (!choice)
-        writer_format(w, " type=\"%s\"", named_type(row->value));
+        type_name(w, row->value);
     writer_text(w, ">");
     documented(w, row->about);
     if (choice)
@@ -142,23 +155,23 @@ static void directive_types(struct writer *w)
 /* --- elements -------------------------------------------------------------------------------- */
 static void body(struct writer *w, const struct grammar_element *element, bool is_root)
 {
-    writer_format(w,
-                  "<xs:group name=\"body%s.%s\"><xs:sequence>"
-                  "<xs:choice minOccurs=\"0\" maxOccurs=\"unbounded\">\n",
-                  is_root ? ".root" : "", element->name);
+    writer_format(w, "<xs:group name=\"body%s.%s\"><xs:choice>\n", is_root ? ".root" : "",
+                  element->name);
     for (const struct grammar_directive *d = grammar_directives; d->name != NULL; d++)
         if (d->inside == NULL && grammar_allows(element, d, is_root))
             reference(w, d);
     if (element->composite)
         writer_text(w, "<xs:group ref=\"t:items\"/>\n");
-    writer_text(w, "</xs:choice></xs:sequence></xs:group>\n");
+    writer_text(w, "</xs:choice></xs:group>\n");
 }
 
 static void element_type(struct writer *w, const struct grammar_element *element, bool is_root)
 {
     writer_format(w, "<xs:complexType name=\"%s.%s\">", is_root ? "root" : "nested", element->name);
     documented(w, element->title);
-    writer_format(w, "<xs:sequence><xs:group ref=\"t:body%s.%s\"/></xs:sequence>\n",
+    writer_format(w,
+                  "<xs:sequence><xs:group ref=\"t:body%s.%s\" minOccurs=\"0\" "
+                  "maxOccurs=\"unbounded\"/></xs:sequence>\n",
                   is_root ? ".root" : "", element->name);
     attributes(w, is_root ? grammar_root_path : grammar_path);
     attributes(w, element->restrictions);
@@ -177,7 +190,8 @@ static void set_type(struct writer *w, const struct grammar_element *element)
     attributes(w, element->restrictions);
     writer_format(w,
                   "</xs:complexType></xs:element>\n<xs:element name=\"for-each\">"
-                  "<xs:complexType><xs:sequence><xs:group ref=\"t:body.%s\"/></xs:sequence>"
+                  "<xs:complexType><xs:sequence><xs:group ref=\"t:body.%s\" "
+                  "maxOccurs=\"unbounded\"/></xs:sequence>"
                   "</xs:complexType></xs:element></xs:sequence>\n",
                   element->name);
     attributes(w, element->restrictions);
@@ -226,17 +240,8 @@ void xsd_write(struct writer *w)
     writer_text(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                    "<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\" "
                    "xmlns:t=\"" GRAMMAR_NAMESPACE "\" targetNamespace=\"" GRAMMAR_NAMESPACE "\" "
-                   "elementFormDefault=\"qualified\">\n"
-                   "<xs:simpleType name=\"with-parameter\"><xs:restriction base=\"xs:string\">"
-                   "<xs:pattern value=\".*[$]\\{[^}]+\\}.*\"/></xs:restriction>"
-                   "</xs:simpleType>\n"
-                   "<xs:simpleType name=\"number\"><xs:restriction base=\"xs:string\">"
-                   "<xs:pattern value=\"[0-9]+|.*[$]\\{[^}]+\\}.*\"/>"
-                   "</xs:restriction></xs:simpleType>\n"
-                   "<xs:simpleType name=\"number-or-unbounded\"><xs:restriction "
-                   "base=\"xs:string\"><xs:pattern "
-                   "value=\"[0-9]+|unbounded|.*[$]\\{[^}]+\\}.*\"/>"
-                   "</xs:restriction></xs:simpleType>\n");
+                   "elementFormDefault=\"qualified\">\n");
+    value_types(w);
     document(w);
     element_types(w);
     directive_types(w);
