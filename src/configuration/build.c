@@ -154,15 +154,13 @@ static size_t row_number(const struct grammar_attribute *const *groups,
     return n;
 }
 
-static bool take_one(struct configuration_build *b, const struct xml_element *x,
-                     const struct grammar_attribute *row, const struct xml_attribute *attribute,
-                     struct taken *ret)
+static bool take_one(struct configuration_build *b, const struct grammar_attribute *row,
+                     const struct xml_attribute *attribute, struct taken *ret)
 {
     struct taken_attribute *one = &ret->list[ret->count];
     bool kept = false;
     one->row = row;
     one->at = attribute->at;
-    (void)x;
     TRY(read_value(b, row, attribute, &one->value, &kept));
     ret->count += kept ? 1 : 0;
     return true;
@@ -173,8 +171,8 @@ bool build_attributes(struct configuration_build *b, const struct xml_element *x
 {
     enum { ROWS_MAX = 32 };
     bool seen[ROWS_MAX] = {false};
-    *ret = (struct taken){
-        .list = ARENA_ARRAY(b->to.arena, x->attribute_count + 1, struct taken_attribute)};
+    *ret = (struct taken){.list =
+                              ARENA_ARRAY(b->to.arena, x->attribute_count, struct taken_attribute)};
     if (ret->list == NULL)
         return arena_err(b->e);
     for (size_t i = 0; i < x->attribute_count && !problems_full(b->to.problems); i++) {
@@ -195,7 +193,7 @@ bool build_attributes(struct configuration_build *b, const struct xml_element *x
                         "'%s' and its old spelling '%s' cannot both be given.", row->name,
                         row->old_name);
         else
-            TRY(take_one(b, x, row, attribute, ret));
+            TRY(take_one(b, row, attribute, ret));
         seen[n] = true;
     }
     report_missing(b, x, groups, seen);

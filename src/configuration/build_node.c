@@ -31,7 +31,7 @@ static bool build_match(struct configuration_build *b, const struct xml_element 
 {
     size_t most = own->count + (inherited == NULL ? 0 : inherited->count);
     struct configuration_attribute *list =
-        ARENA_ARRAY(b->to.arena, most + 1, struct configuration_attribute);
+        ARENA_ARRAY(b->to.arena, most, struct configuration_attribute);
     if (list == NULL)
         return arena_err(b->e);
     *ret = (struct configuration_match){.min = 1, .max = 1, .at = x->at, .restrictions = list};
@@ -81,7 +81,7 @@ static bool build_nested_directives(struct configuration_build *b, const struct 
                                     struct configuration_directive *ret)
 {
     struct configuration_directive *list =
-        ARENA_ARRAY(b->to.arena, count_children(x) + 1, struct configuration_directive);
+        ARENA_ARRAY(b->to.arena, count_children(x), struct configuration_directive);
     if (list == NULL)
         return arena_err(b->e);
     ret->children = list;
@@ -107,7 +107,7 @@ bool build_directive(struct configuration_build *b, const struct xml_element *x,
     struct taken taken;
     TRY(build_attributes(b, x, groups, &taken));
     struct configuration_attribute *list =
-        ARENA_ARRAY(b->to.arena, taken.count + 1, struct configuration_attribute);
+        ARENA_ARRAY(b->to.arena, taken.count, struct configuration_attribute);
     if (list == NULL)
         return arena_err(b->e);
     for (size_t i = 0; i < taken.count; i++)
@@ -188,10 +188,11 @@ static void move_mark(struct configuration_build *b, struct body *body)
 static bool build_body(struct configuration_build *b, const struct xml_element *x,
                        const struct grammar_element *element, struct configuration_node *node)
 {
-    size_t most = count_children(x) + 1;
+    size_t most = count_children(x);
     struct body body = {
         node, element, ARENA_ARRAY(b->to.arena, most, struct configuration_directive),
-        ARENA_ARRAY(b->to.arena, most, struct configuration_node), node->parent == NULL};
+        ARENA_ARRAY(b->to.arena, element->composite ? most : 0, struct configuration_node),
+        node->parent == NULL};
     if (body.directives == NULL || body.children == NULL)
         return arena_err(b->e);
     node->directives = body.directives;
@@ -237,7 +238,7 @@ static bool build_set(struct configuration_build *b, const struct xml_element *x
     struct taken inherited;
     TRY(build_attributes(b, x, groups, &inherited));
     struct configuration_match *matches =
-        ARENA_ARRAY(b->to.arena, count_children(x) + 1, struct configuration_match);
+        ARENA_ARRAY(b->to.arena, count_children(x), struct configuration_match);
     if (matches == NULL)
         return arena_err(b->e);
     node->matches = matches;

@@ -259,6 +259,14 @@ static bool all_segments(struct compiler *c, struct err *e)
     return true;
 }
 
+static size_t most_segments(const struct compiler *c)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < c->count; i++)
+        n += is_separator(c->marks[i].c);
+    return n;
+}
+
 bool pattern_compile(struct arena *a, const struct pattern_part *parts, size_t count,
                      struct pattern **ret, struct err *e)
 {
@@ -268,7 +276,7 @@ bool pattern_compile(struct arena *a, const struct pattern_part *parts, size_t c
     TRY(read_marks(&c, parts, count, e));
     TRY(check_start(&c, e));
     c.p->atoms = ARENA_ARRAY(a, c.count, struct atom);
-    c.p->segments = ARENA_ARRAY(a, c.count, struct segment);
+    c.p->segments = ARENA_ARRAY(a, most_segments(&c), struct segment);
     if (c.p->atoms == NULL || c.p->segments == NULL)
         return arena_err(e);
     c.p->root = c.count == 1 && c.marks[0].c == '.';

@@ -383,6 +383,28 @@ static void test_configuration_parse__limits_outputs(void **state)
     arena_free(a);
 }
 
+/* A document near its limits is saved and submitted in 64 MiB: web/incoming.c. */
+static void test_configuration_resolve__large_document(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(48 << 20);
+    struct writer w;
+    writer_init(&w, CONFIGURATION_MAX_BYTES);
+    writer_text(&w, HEAD "<zip-file>");
+    for (int i = 0; i < 9990; i++)
+        writer_format(&w,
+                      "<pe-file path='dir/with/a/longer/name/%05d.exe' product-name='A'>"
+                      "<authenticode-sign/></pe-file>",
+                      i);
+    writer_text(&w, "</zip-file>" TAIL);
+    struct setting s = {.arena = a};
+    struct configuration *r = NULL;
+    assert_true(configuration_parse_any(a, writer_view(&w), &s.c, &s.problems, &s.e));
+    assert_true(resolve(&s, NULL, 0, &r));
+    writer_done(&w);
+    arena_free(a);
+}
+
 static void test_template__escapes(void **state)
 {
     (void)state;
@@ -413,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_configuration_parse__problems),
         cmocka_unit_test(test_configuration_parse__errors_behind_warnings),
         cmocka_unit_test(test_configuration_parse__limits_outputs),
+        cmocka_unit_test(test_configuration_resolve__large_document),
         cmocka_unit_test(test_template__escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

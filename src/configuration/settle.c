@@ -19,8 +19,7 @@ static const struct parameter_value *value_of(const struct settle *s, const char
 
 static bool put_values_in(struct settle *s, const struct template *from, struct template *to)
 {
-    struct template_piece *pieces =
-        ARENA_ARRAY(s->to.arena, from->count + 1, struct template_piece);
+    struct template_piece *pieces = ARENA_ARRAY(s->to.arena, from->count, struct template_piece);
     if (pieces == NULL)
         return arena_err(s->e);
     for (size_t i = 0; i < from->count; i++) {
@@ -89,7 +88,7 @@ static const char *stand_in(const struct template *t, size_t i)
 
 static bool compile(struct settle *s, const struct template *t, struct pattern **ret)
 {
-    struct pattern_part *parts = ARENA_ARRAY(s->to.arena, t->count + 1, struct pattern_part);
+    struct pattern_part *parts = ARENA_ARRAY(s->to.arena, t->count, struct pattern_part);
     if (parts == NULL)
         return arena_err(s->e);
     for (size_t i = 0; i < t->count; i++) {
@@ -133,7 +132,7 @@ static bool settle_restrictions(struct settle *s, const struct configuration_nod
     bool is_set;
     const struct grammar_element *element = grammar_element_of(node->element, &is_set);
     struct configuration_attribute *list =
-        ARENA_ARRAY(s->to.arena, from->restriction_count + 1, struct configuration_attribute);
+        ARENA_ARRAY(s->to.arena, from->restriction_count, struct configuration_attribute);
     if (list == NULL)
         return arena_err(s->e);
     for (size_t i = 0; i < from->restriction_count; i++) {
@@ -165,7 +164,7 @@ static bool settle_match(struct settle *s, const struct configuration_node *node
                     ERR_CONFIGURATION_RULE,
                     "'max-matches' (%u) must not be smaller than 'min-matches' (%u).", to->max,
                     to->min);
-    if (to->path.count > 0)
+    if (to->path.count > 0 && to->pattern == NULL) /* else it has no parameter */
         TRY(settle_path(s, node, to));
     return settle_restrictions(s, node, from, to);
 }
@@ -214,6 +213,14 @@ static bool has_attribute(const struct configuration_directive *d, const char *n
     return configuration_attribute(d, name) != NULL;
 }
 
+static size_t count_defaults(const struct grammar_directive *row)
+{
+    size_t n = 0;
+    for (const struct grammar_attribute *a = row->attributes; a->name != NULL; a++)
+        n += a->by_default != NULL;
+    return n;
+}
+
 static bool add_defaults(struct settle *s, const struct configuration_node *node,
                          const struct configuration_directive *from,
                          struct configuration_attribute *list, size_t *count)
@@ -236,9 +243,8 @@ static bool settle_directives(struct settle *s, const struct configuration_node 
                               const struct configuration_directive *from, size_t count,
                               const struct configuration_directive **ret)
 {
-    enum { DEFAULTS_MAX = 8 };
     struct configuration_directive *list =
-        ARENA_ARRAY(s->to.arena, count + 1, struct configuration_directive);
+        ARENA_ARRAY(s->to.arena, count, struct configuration_directive);
     if (list == NULL)
         return arena_err(s->e);
     *ret = list;
@@ -246,7 +252,8 @@ static bool settle_directives(struct settle *s, const struct configuration_node 
         const struct grammar_directive *row = grammar_directive_of(from[i].name);
         size_t n = from[i].attribute_count;
         struct configuration_attribute *attributes =
-            ARENA_ARRAY(s->to.arena, n + DEFAULTS_MAX, struct configuration_attribute);
+            ARENA_ARRAY(s->to.arena, n + (s->values == NULL ? 0 : count_defaults(row)),
+                        struct configuration_attribute);
         if (attributes == NULL)
             return arena_err(s->e);
         list[i] = from[i];
@@ -278,9 +285,9 @@ static bool settle_node(struct settle *s, const struct configuration_node *from,
     *to = *from;
     to->parent = parent;
     struct configuration_match *matches =
-        ARENA_ARRAY(s->to.arena, from->match_count + 1, struct configuration_match);
+        ARENA_ARRAY(s->to.arena, from->match_count, struct configuration_match);
     struct configuration_node *children =
-        ARENA_ARRAY(s->to.arena, from->child_count + 1, struct configuration_node);
+        ARENA_ARRAY(s->to.arena, from->child_count, struct configuration_node);
     if (matches == NULL || children == NULL)
         return arena_err(s->e);
     to->matches = matches;
