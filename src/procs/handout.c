@@ -106,7 +106,8 @@ static bool add_secret(struct handout *h, const struct handout_place *place, con
     writer_init(&w, SECRET_MOST + 8192);
     TRY(fd >= 0 && is_plain_file(fd, name, value, secret, e) && load(fd, &w, e));
     /* A password file ends with a line end that is not meant. A seal is any 32 bytes. */
-    if (secret && w.len != 32)
+    bool seal = strcmp(name, setting_row(SET_key_seal)->name) == 0 && w.len == 32;
+    if (secret && !seal)
         while (w.len > 0 && (w.data[w.len - 1] == '\n' || w.data[w.len - 1] == '\r'))
             w.len--;
     TRY(file_memfd("secret", writer_view(&w), &h->fds[h->fd_count], e));

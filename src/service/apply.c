@@ -88,9 +88,11 @@ static void answer(struct apply *a, struct writer *out)
     struct json j = json_into(out);
     json_end_array(&a->changes);
     json_end_array(&a->tokens);
+    json_end_array(&a->warnings);
     json_open_object(&j, NULL);
     json_raw(&j, "changes", writer_view(&a->changes_text));
     json_raw(&j, "tokens", writer_view(&a->tokens_text));
+    json_raw(&j, "warnings", writer_view(&a->warnings_text));
     json_end_object(&j);
 }
 
@@ -149,13 +151,17 @@ bool apply_document(struct service *s, const struct actor *by, struct reader doc
     struct apply a = {.service = s, .by = by, .arena = arena, .document = json, .dry_run = dry_run};
     writer_init(&a.changes_text, ANSWER_MAX);
     writer_init(&a.tokens_text, ANSWER_MAX);
+    writer_init(&a.warnings_text, ANSWER_MAX);
     a.changes = json_into(&a.changes_text);
     a.tokens = json_into(&a.tokens_text);
     json_open_array(&a.changes, NULL);
+    a.warnings = json_into(&a.warnings_text);
     json_open_array(&a.tokens, NULL);
+    json_open_array(&a.warnings, NULL);
     bool ok = run(&a, out, e);
     writer_done(&a.changes_text);
     writer_done(&a.tokens_text);
+    writer_done(&a.warnings_text);
     json_decref(json);
     return ok;
 }

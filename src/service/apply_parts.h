@@ -17,8 +17,8 @@ struct apply {
     struct certificate_wish *wishes; /* of certificates that are not there yet */
     struct certificate_made *made;   /* the same ones, made; only slugs in a dry run */
     size_t made_count;
-    struct json changes, tokens;
-    struct writer changes_text, tokens_text;
+    struct json changes, tokens, warnings;
+    struct writer changes_text, tokens_text, warnings_text;
 };
 
 /* A field: its place in the document, for messages. */

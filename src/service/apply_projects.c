@@ -5,6 +5,9 @@
 #include "service/apply_parts.h"
 #include <string.h>
 
+/* One configuration at a time: a document holds several. */
+enum { CHECK_MEMORY = 64 << 20 };
+
 struct owner {
     const char *id, *slug; /* of the project */
 };
@@ -42,13 +45,33 @@ static bool apply_list_of(struct apply *a, const json_t *object, struct place at
     return true;
 }
 
+static void add_warnings(struct apply *a, const struct configuration_problems *problems,
+                         struct place at)
+{
+    struct json *j = &a->warnings;
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct configuration_problem *p = &problems->list[i];
+        json_open_object(j, NULL);
+        json_text(j, "object", at.text);
+        json_u64(j, "line", p->at.line);
+        json_u64(j, "column", p->at.column);
+        json_text(j, "warning", p->text);
+        json_end_object(j);
+    }
+}
+
 static bool check_configuration(struct apply *a, const char *xml, struct place at, struct err *e)
 {
+    CLEANUP(arena_cleanup) struct arena *own = arena_new(CHECK_MEMORY);
     struct configuration *parsed;
     struct configuration_problems problems = {0};
     struct err why = {0};
-    if (configuration_parse(a->arena, reader_text(xml), &parsed, &problems, &why))
+    if (own == NULL)
+        return arena_err(e);
+    if (configuration_parse(own, reader_text(xml), &parsed, &problems, &why)) {
+        add_warnings(a, &problems, at);
         return true;
+    }
     (void)err_user(e, why.code, "%s: %s", at.text, why.user);
     (void)snprintf(e->detail, sizeof e->detail, "%s", why.detail);
     return false;

@@ -143,7 +143,9 @@ static bool parameters_err(const struct configuration_problems *problems, struct
     writer_init(&w, 256 * 1024);
     for (size_t i = 0; i < problems->count; i++) {
         const struct configuration_problem *p = &problems->list[i];
-        writer_format(&w, "%s%s", i == 0 ? "" : " ", p->text);
+        if (p->warning)
+            continue;
+        writer_format(&w, "%s%s", w.len == 0 ? "" : " ", p->text);
         name = name == NULL ? p->parameter : name;
     }
     writer_u8(&w, 0);

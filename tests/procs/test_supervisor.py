@@ -227,6 +227,15 @@ class Supervisor(unittest.TestCase):
             with open(f"/proc/{s.pid(program)}/cmdline", "rb") as f:
                 self.assertEqual(f.read().count(b"\0"), 1)
 
+    def test_a_secret_of_31_letters_and_a_line_end(self):
+        """32 bytes are taken as they are for key_seal only."""
+        token = os.path.join(self.s.root, "token")
+        with open(token, "w") as f:
+            f.write("0123456789abcdefghijklmnopqrstu\n")
+        os.chmod(token, 0o600)
+        s = self.s.start(settings=f"metrics_token = file:{token}\n")
+        self.assertEqual(s.ask("/secret"), "[0123456789abcdefghijklmnopqrstu]")
+
     def test_secret_files_that_all_can_read_are_refused(self):
         token = os.path.join(self.s.root, "token")
         with open(token, "w") as f:

@@ -97,6 +97,15 @@ class Operator(unittest.TestCase):
         self.assertIn("No changes", self.apply(env=env).stdout)
         self.apply(env=dict(env, CHANCERY_TOKEN=token), expect=4)
 
+    def test_warnings_of_a_configuration_are_shown(self):
+        self.init()
+        sign = "<authenticode-sign/>"
+        twice = RAW.replace("</zip-file>", '<pe-file path="a.exe" min-matches="0">%s\n%s</pe-file></zip-file>' % (sign, sign))
+        self.write("conf/twice.xml", twice)
+        done = self.apply("--data", self.data, text=YAML.replace("conf/acme.xml", "conf/twice.xml"))
+        self.assertIn("projects[0].artifactConfigurations[0]: line 4, column 1: warning: ", done.stderr)
+        self.assertIn('Write append="true"', done.stderr)
+
     def test_mistakes_in_the_document_are_named_by_line(self):
         self.init()
         for old, new, line, word in (("submitters:", "submiters:", 19, "submitters"), ("purpose: Test\n", "purpose: Toast\n", 17, "Release"),

@@ -204,6 +204,14 @@ static bool print_changes(struct apply *p, struct err *e)
     {
         write_change(&w, item);
     }
+    json_array_foreach(json_object_get(p->answer, "warnings"), i, item)
+    {
+        cli_say(p->client.cli, "%s: line %lld, column %lld: warning: %s",
+                client_text(item, "object"),
+                (long long)json_integer_value(json_object_get(item, "line")),
+                (long long)json_integer_value(json_object_get(item, "column")),
+                client_text(item, "warning"));
+    }
     if (n == 0)
         writer_text(&w, "No changes.\n");
     else
