@@ -18,6 +18,12 @@ const struct setting_row *setting_row(enum setting which)
     return &rows[which];
 }
 
+bool setting_is_used(enum setting which)
+{
+    static const char mark[] = "Not used yet";
+    return strncmp(rows[which].help, mark, sizeof mark - 1) != 0;
+}
+
 const char *setting_source_name(enum setting_source from)
 {
     static const char *const names[] = {"default", "file", "environment", "flag"};

@@ -29,19 +29,19 @@
     S(trusted_roots,      FILE,    "",               0, 0, "",  "c", "PEM file of root certificates, of signers and of time stamps, whose signatures authenticode-verify accepts. Without it only the organization's own test certificates count, for policies of purpose Test.") \
     S(tsa_timeout,        SECONDS, "10s",            1, 600, "", "cx", "Longest wait for one answer of a time-stamp server.") \
     S(tsa_budget,         SECONDS, "10min",          1, 86400, "", "c", "Longest wait for time stamps within one job.") \
-    S(smtp,               TEXT,    "",               0, 0, "", "cx", "Mail server: smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT. Without it mails stay in the outbox.") \
-    S(smtp_password,      SECRET,  "",               0, 0, "",  "x", "Password for smtp; the user name stands in its address.") \
-    S(mail_from,          TEXT,    "",               0, 0, "", "cx", "Sender address of mails.") \
-    S(scanner,            TEXT,    "",               0, 0, "", "cx", "Malware scanner: clamd:/PATH/clamd.ctl or clamd://HOST:PORT.") \
-    S(fetch_allow,        LIST,    "",               0, 0, "",  "x", "HOST:PORT that addresses written by users may reach although they are private.") \
+    S(smtp,               TEXT,    "",               0, 0, "", "cx", "Not used yet (no mails are sent). Mail server: smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT.") \
+    S(smtp_password,      SECRET,  "",               0, 0, "",  "x", "Not used yet. Password for smtp; the user name stands in its address.") \
+    S(mail_from,          TEXT,    "",               0, 0, "", "cx", "Not used yet. Sender address of mails.") \
+    S(scanner,            TEXT,    "",               0, 0, "", "cx", "Not used yet (with it, what wants a scan is refused). Malware scanner: clamd:/PATH/clamd.ctl or clamd://HOST:PORT.") \
+    S(fetch_allow,        LIST,    "",               0, 0, "",  "x", "Not used yet. HOST:PORT that addresses written by users may reach although they are private.") \
     S(sandbox,            CHOICE,  "auto", 0, 0, "auto|full|self|weak", "", "Walls around the programs. auto: the best that works; weak: accept a kernel without Landlock.") \
     S(users,              TEXT,    "no",             0, 0, "",   "", "yes: a user for each program (chancery-front, chancery-core ...), or the first of eight free user ids. Needs a start as root and gives sandbox level full.") \
     S(key_seal,           SECRET,  "file:key/kek",   0, 0, "",  "k", "The 32 bytes that seal the keys in the data folder.") \
-    S(retention_days,     NUMBER,  "0",              0, 36500, "", "c", "Days after which artifacts are deleted; 0 keeps them. Audit records stay.") \
+    S(retention_days,     NUMBER,  "0",              0, 36500, "", "c", "Not used yet (nothing is deleted). Days after which artifacts are deleted; 0 keeps them. Audit records stay.") \
     S(session_idle,       SECONDS, "12h",            60, 2592000, "", "c", "A session ends after this time without use.") \
     S(session_max,        SECONDS, "24h",            60, 2592000, "", "c", "A session ends after this time in any case.") \
-    S(metrics,            CHOICE,  "loopback", 0, 0, "loopback|token|off", "fc", "Who may read /metrics: loopback peers, holders of metrics_token, nobody.") \
-    S(metrics_token,      SECRET,  "",               0, 0, "",  "c", "Bearer token for /metrics.") \
+    S(metrics,            CHOICE,  "loopback", 0, 0, "loopback|token|off", "fc", "Not used yet (there is no /metrics). Who may read /metrics: loopback peers, holders of metrics_token, nobody.") \
+    S(metrics_token,      SECRET,  "",               0, 0, "",  "c", "Not used yet. Bearer token for /metrics.") \
     S(log_level,          CHOICE,  "info", 0, 0, "debug|info|warning|error", "fckx", "Least important lines that are written to the log.") \
     S(log_format,         CHOICE,  "auto", 0, 0, "auto|json|text", "fckx", "auto: text on a terminal, JSON elsewhere.")
 /* clang-format on */
@@ -75,6 +75,8 @@ struct setting_row {
     const char *choices, *to, *help;
 };
 const struct setting_row *setting_row(enum setting which);
+/* False for the few that stand here for later; their help begins with "Not used yet". */
+bool setting_is_used(enum setting which);
 const char *setting_source_name(enum setting_source from); /* "default", "file" ... */
 
 struct settings {

@@ -100,6 +100,7 @@ static void test_settings__later_sources_win_and_are_known(void **state)
     assert_string_equal(settings_text(&f->s, SET_log_level), "debug");
     assert_string_equal(setting_source_name(f->s.values[SET_workers].from), "environment");
     assert_string_equal(setting_source_name(f->s.values[SET_listen].from), "flag");
+    assert_true(setting_is_used(SET_listen) && !setting_is_used(SET_retention_days));
     char *const wrong[] = {many, NULL};
     assert_false(settings_environment(&f->s, wrong, &f->e));
     assert_non_null(strstr(f->e.user, "Environment: workers"));

@@ -141,6 +141,15 @@ static bool catch_signals(struct supervisor *s, struct err *e)
     return true;
 }
 
+/* Nobody shall rely on what is not done. */
+static void warn_of_unused(const struct supervisor *s)
+{
+    for (int i = 0; i < SET__COUNT; i++)
+        if (s->settings.values[i].from != FROM_DEFAULT && !setting_is_used((enum setting)i))
+            log_line(LOG_WARNING, NULL, "the setting %s is not used by this version",
+                     setting_row((enum setting)i)->name);
+}
+
 static bool prepare(struct supervisor *s, const struct flags *f, struct err *e)
 {
     (void)umask(077);
@@ -148,6 +157,7 @@ static bool prepare(struct supervisor *s, const struct flags *f, struct err *e)
     TRY(datadir_open(&s->data, f->data, e));
     TRY(read_settings(s, f, e));
     configure_log(s);
+    warn_of_unused(s);
     TRY(processes_init(s, e)); /* relative program paths count from here */
     TRY(datadir_lock(&s->data, e));
     s->place = (struct handout_place){s->data.folder, getenv("CREDENTIALS_DIRECTORY")};

@@ -223,6 +223,7 @@ class Supervisor(unittest.TestCase):
         s = self.s.start(settings=f"metrics_token = file:{token}\n")
         self.assertEqual(s.ask("/secret"), "[chy_secret]")
         self.assertNotIn("chy_secret", s.log())
+        self.assertIn("the setting metrics_token is not used by this version", s.log())
         for program in ("key", "fetch", "core", "front"):
             with open(f"/proc/{s.pid(program)}/cmdline", "rb") as f:
                 self.assertEqual(f.read().count(b"\0"), 1)

@@ -58,6 +58,10 @@ void doctor_settings(struct doctor *d)
         doctor_add(d, HEALTH_BROKEN, "settings", "%s", e.user);
     else
         doctor_add(d, HEALTH_OK, "settings", "valid");
+    for (int i = 0; d->settings_read && i < SET__COUNT; i++)
+        if (d->settings.values[i].from != FROM_DEFAULT && !setting_is_used((enum setting)i))
+            doctor_add(d, HEALTH_WARNING, "settings", "%s is set, but this version does not use it",
+                       setting_row((enum setting)i)->name);
 }
 
 /* The rules of the supervisor (procs/users.c), without their effects. */
