@@ -78,6 +78,8 @@ static bool decode_utf16(struct xml_reader *x, struct reader document, bool big,
     writer_done(&swapped);
     if (!whole)
         return false;
+    if (!right && arena_failed(x->arena))
+        return arena_err(e);
     if (!right)
         return fail_at(x, (struct xml_position){1, 1}, ERR_XML,
                        "The document is marked as UTF-16 but is not well-formed UTF-16.", e);

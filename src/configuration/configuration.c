@@ -34,6 +34,25 @@ static bool load(struct problem_at to, struct reader xml, struct xml_tree *tree,
     return err_from(e, err_machine_code(mine.code), mine.user, mine.detail);
 }
 
+/* What turns the direction of text makes a line, a comment even, read as something that it is not
+ * (CVE-2021-42574). As a character reference it can be seen. */
+static void check_direction(const struct problem_at *to)
+{
+    struct reader rest = to->tree->text;
+    struct xml_position at = {1, 1};
+    uint32_t c;
+    while (!problems_full(to->problems) && text_next(&rest, &c)) {
+        if ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
+            problem_add(to, at, ERR_CONFIGURATION_RULE,
+                        "The invisible character U+%04X changes the direction of text, so that the "
+                        "line does not read as what it says. Remove it, or write &#x%04X; if it is "
+                        "meant.",
+                        c, c);
+        at.column = c == '\n' ? 1 : at.column + 1;
+        at.line += c == '\n' ? 1 : 0;
+    }
+}
+
 /* Checks that need the whole tree, only useful when its parts are right. */
 static bool check_whole(struct problem_at to, const struct configuration *c, struct err *e)
 {
@@ -52,6 +71,7 @@ static bool parse(struct problem_at to, struct reader xml, bool built_only,
         return arena_err(e);
     TRY(load(to, xml, tree, e));
     to.tree = tree;
+    check_direction(&to);
     TRY(configuration_build(to, &raw, e));
     if (raw != NULL) {
         struct settle s = {.to = to, .from = raw, .e = e};

@@ -68,8 +68,9 @@ static void test_grammar__knows_what_is_built(void **state)
     }
 }
 
-/* Whenever the arena is full, the answer is "no memory", never a crash or a wrong tree. */
-static void try_with(const char *name, size_t limit, bool *enough)
+/* Whenever the arena is full, the answer is "no memory", never a crash, a wrong tree or a verdict
+ * about the document. */
+static enum err_code try_with(const char *name, size_t limit)
 {
     static const struct parameter_value values[] = {{"version", "2.1"}};
     struct arena *files = arena_new(4 << 20), *a = arena_new(limit);
@@ -80,22 +81,24 @@ static void try_with(const char *name, size_t limit, bool *enough)
     bool right = configuration_parse_any(a, test_file(files, name), &c, &problems, &e);
     if (right && !configuration_resolve(c, values, c->parameter_count, &resolved, &more, &f))
         e = f;
-    *enough = e.code != ERR_NO_MEMORY;
     assert_int_not_equal(e.code, ERR_INTERNAL);
     arena_free(a);
     arena_free(files);
+    return e.code;
 }
 
 static void test_configuration__lack_of_memory(void **state)
 {
     (void)state;
     static const char *const names[] = {"good/worked-example.xml", "bad/several-problems.xml",
-                                        "good/provenance.xml", "bad/output-same-set.xml"};
+                                        "good/provenance.xml",     "bad/output-same-set.xml",
+                                        "good/classes.xml",        "good/utf16le.xml"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        bool enough = false;
-        for (size_t limit = 100; !enough && limit < (1 << 20); limit += 700)
-            try_with(names[i], limit, &enough);
-        assert_true(enough);
+        enum err_code right = try_with(names[i], 8 << 20), seen = ERR_NO_MEMORY;
+        assert_int_not_equal(right, ERR_NO_MEMORY);
+        for (size_t limit = 100; seen == ERR_NO_MEMORY && limit < (1 << 20); limit += 300)
+            seen = try_with(names[i], limit);
+        assert_int_equal(seen, right);
     }
 }
 
