@@ -53,8 +53,11 @@ static bool text_property(struct arena *a, struct reader set, uint32_t id, char 
         return err_user(e, ERR_CFB, "The summary information of the installer file is damaged.");
     if (type == VT_LPSTR)
         return decode(a, bytes, code_page(set), ret, e);
-    return text_from_utf16le(a, bytes, ret) ||
-           err_user(e, ERR_CFB, "The summary information of the installer file is damaged.");
+    if (text_from_utf16le(a, bytes, ret))
+        return true;
+    return arena_failed(a)
+               ? arena_err(e)
+               : err_user(e, ERR_CFB, "The summary information of the installer file is damaged.");
 }
 
 static bool load_set(struct arena *a, const struct cfb *c, const struct cfb_entry *x,

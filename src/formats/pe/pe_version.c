@@ -149,8 +149,11 @@ static bool read_data(struct walk *w, uint32_t at, struct err *e)
         !pe_offset(w->pe, address, size, &offset))
         return err_user(e, ERR_PE, "The version resource of this program file is damaged.");
     TRY(source_load(w->arena, w->in, offset, size, &data, e));
-    return read_info(w, data) ||
-           err_user(e, ERR_PE, "The version resource of this program file is damaged.");
+    if (read_info(w, data))
+        return true;
+    return arena_failed(w->arena)
+               ? arena_err(e)
+               : err_user(e, ERR_PE, "The version resource of this program file is damaged.");
 }
 
 static bool walk_level(struct walk *w, uint32_t at, unsigned level, struct err *e)
