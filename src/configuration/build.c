@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "configuration/build.h"
-#include "base/writer.h"
 #include "configuration/names.h"
 #include "configuration/value.h"
 #include <string.h>
@@ -64,25 +63,6 @@ static void report_unknown(struct configuration_build *b, const struct xml_eleme
                 advice[0] == '\0' ? "" : " ", advice, names_spoken(a, allowed, false));
 }
 
-static const char *parameter_names(struct configuration_build *b)
-{
-    struct writer w;
-    writer_init(&w, 100000);
-    for (size_t i = 0; i < b->configuration->parameter_count; i++)
-        writer_format(&w, "%s%s", i == 0 ? "" : " ", b->configuration->parameters[i].name);
-    char *text = w.failed ? NULL : arena_text(b->to.arena, writer_view(&w));
-    writer_done(&w);
-    return text == NULL ? "" : text;
-}
-
-static bool is_defined(const struct configuration *c, const char *name)
-{
-    for (size_t i = 0; i < c->parameter_count; i++)
-        if (strcmp(c->parameters[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Are all variables of the template known and allowed there? */
 static bool check_variables(struct configuration_build *b, const struct grammar_attribute *row,
                             const struct template *t)
@@ -96,13 +76,14 @@ static bool check_variables(struct configuration_build *b, const struct grammar_
                         "${file.name} cannot be used in '%s'.", row->name);
             right = false;
         }
-        if (piece->kind != TEMPLATE_PARAMETER || is_defined(b->configuration, piece->text))
+        if (piece->kind != TEMPLATE_PARAMETER ||
+            parameter_index(b->configuration, piece->text) != SIZE_MAX)
             continue;
-        const char *names = parameter_names(b);
         problem_add(&b->to, t->at, ERR_CONFIGURATION_VALUE,
                     "The parameter '%s' is not defined.%s Defined in <parameters>: %s.",
-                    problem_excerpt(a, piece->text), names_did_you_mean(a, names, piece->text),
-                    strlen(names) > 1000 ? "other names" : names_spoken(a, names, false));
+                    problem_excerpt(a, piece->text),
+                    parameter_did_you_mean(a, b->configuration, piece->text),
+                    parameter_names_spoken(a, b->configuration));
         right = false;
     }
     return right;
@@ -300,7 +281,8 @@ static bool build_document(struct configuration_build *b, const struct xml_eleme
     TRY(build_attributes(b, top, no_groups, &none));
     (void)build_check_text(b, top);
     const struct xml_element *child = top->first;
-    if (child != NULL && strcmp(child->name, "parameters") == 0 && build_in_language(b, child)) {
+    if (child != NULL && strcmp(child->name, "parameters") == 0 &&
+        strcmp(child->space, GRAMMAR_NAMESPACE) == 0) {
         TRY(build_parameters(b, child));
         child = child->next;
     }

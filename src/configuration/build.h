@@ -16,7 +16,14 @@ struct configuration_build {
 };
 MUST_CHECK bool configuration_build(struct problem_at to, struct configuration **ret,
                                     struct err *e);
-/* The parameters of the document. (parameters.c) */
+/* Where a parameter is in the list of the configuration; SIZE_MAX: it is not defined. All their
+ * names in words, for messages. (parameters.c) */
+size_t parameter_index(const struct configuration *c, const char *name);
+const char *parameter_names_spoken(struct arena *a, const struct configuration *c);
+/* " Did you mean 'x'?" or "". */
+const char *parameter_did_you_mean(struct arena *a, const struct configuration *c,
+                                   const char *name);
+/* The parameters of the document. */
 MUST_CHECK bool build_parameters(struct configuration_build *b, const struct xml_element *x);
 /* An element or set with all that is in it. (build_node.c) */
 MUST_CHECK bool build_node(struct configuration_build *b, const struct xml_element *x,

@@ -2,7 +2,6 @@
 #include "configuration/configuration.h"
 #include "base/text.h"
 #include "configuration/build.h"
-#include "configuration/names.h"
 #include "configuration/value.h"
 #include <string.h>
 
@@ -102,37 +101,16 @@ bool configuration_parse_any(struct arena *a, struct reader xml, struct configur
 
 /* --- resolve --------------------------------------------------------------------------------- */
 
-static const char *names_of_parameters(struct arena *a, const struct configuration *c)
-{
-    struct writer w;
-    writer_init(&w, 100000);
-    for (size_t i = 0; i < c->parameter_count; i++)
-        writer_format(&w, "%s%s", i == 0 ? "" : " ", c->parameters[i].name);
-    char *text = w.failed ? NULL : arena_text(a, writer_view(&w));
-    writer_done(&w);
-    return text == NULL ? "" : text;
-}
-
-static size_t index_of(const struct configuration *c, const char *name)
-{
-    for (size_t i = 0; i < c->parameter_count; i++)
-        if (strcmp(c->parameters[i].name, name) == 0)
-            return i;
-    return SIZE_MAX;
-}
-
 static void take_given(const struct problem_at *to, const struct configuration *c,
                        const struct parameter_value *given, struct parameter_value *values)
 {
     struct arena *a = to->arena;
-    size_t i = index_of(c, given->name);
+    size_t i = parameter_index(c, given->name);
     if (i == SIZE_MAX) {
-        const char *names = names_of_parameters(a, c);
         const char *name = problem_excerpt(a, given->name);
         problem_add_value(to, name,
                           "The artifact configuration has no parameter '%s'.%s Defined: %s.", name,
-                          names_did_you_mean(a, names, given->name),
-                          strlen(names) > 1000 ? "other names" : names_spoken(a, names, false));
+                          parameter_did_you_mean(a, c, given->name), parameter_names_spoken(a, c));
         return;
     }
     const char *problem = parameter_value_problem(given->value);

@@ -1,16 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/writer.h"
 #include "configuration/build.h"
 #include "configuration/names.h"
 #include "configuration/value.h"
 #include <string.h>
 
-static const struct configuration_parameter *parameter_of(const struct configuration *c,
-                                                          const char *name)
+size_t parameter_index(const struct configuration *c, const char *name)
 {
     for (size_t i = 0; i < c->parameter_count; i++)
         if (strcmp(c->parameters[i].name, name) == 0)
-            return &c->parameters[i];
-    return NULL;
+            return i;
+    return SIZE_MAX;
+}
+
+static const char *names_of(struct arena *a, const struct configuration *c)
+{
+    CLEANUP(writer_done) struct writer w = {0};
+    writer_init(&w, 100000);
+    for (size_t i = 0; i < c->parameter_count; i++)
+        writer_format(&w, "%s%s", i == 0 ? "" : " ", c->parameters[i].name);
+    const char *text = w.failed ? NULL : arena_text(a, writer_view(&w));
+    return text == NULL ? "" : text;
+}
+
+const char *parameter_names_spoken(struct arena *a, const struct configuration *c)
+{
+    const char *names = names_of(a, c);
+    return strlen(names) > 1000 ? "other names" : names_spoken(a, names, false);
+}
+
+const char *parameter_did_you_mean(struct arena *a, const struct configuration *c, const char *name)
+{
+    return names_did_you_mean(a, names_of(a, c), name);
 }
 
 /* The value of one attribute of <parameter>, checked; NULL when absent or wrong. */
@@ -42,7 +63,7 @@ static bool build_parameter(struct configuration_build *b, const struct xml_elem
     const char *by_default = plain_value(b, &taken, "default-value");
     if (name == NULL)
         return true;
-    if (parameter_of(c, name) != NULL) {
+    if (parameter_index(c, name) != SIZE_MAX) {
         problem_add(&b->to, x->at, ERR_CONFIGURATION_RULE, "The parameter '%s' is defined twice.",
                     name);
         return true;

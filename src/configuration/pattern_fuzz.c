@@ -2,7 +2,8 @@
 #include "configuration/pattern.h"
 #include <stdlib.h>
 
-/* Pattern, parameter value and path, one a line; the value is put behind the pattern. */
+/* Pattern, parameter value and path, one a line; the value is put behind the pattern,
+ * and a star that only a value that is empty could join with what is in front. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,10 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (last || !reader_skip(&rest, 1))
             break;
     }
-    const struct pattern_part parts[] = {{lines[0], false}, {lines[1], true}};
+    const struct pattern_part parts[] = {{lines[0], false}, {lines[1], true}, {"*", false}};
     struct pattern *p = NULL;
     struct err e = {0};
-    if (!pattern_compile(a, parts, 2, &p, &e)) {
+    if (!pattern_compile(a, parts, size % 2 == 0 ? 2 : 3, &p, &e)) {
         if (e.code == ERR_NONE || e.code == ERR_INTERNAL)
             abort();
         return 0;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Comparing spellings is dear; a container may hold 200,000 names. */
-enum { SPELLINGS_COMPARED = 20000, LONGEST_SPELLING = 63 };
+enum { SPELLINGS_COMPARED = 20000, LONGEST_SPELLING = 63, FOLDERS_SKIPPED = 32 };
 
 struct search {
     struct arena *arena;
@@ -62,7 +62,8 @@ static const char *next_name(const char *path)
 static bool lies_deeper(struct search *s, const char *path)
 {
     size_t skipped = 1;
-    for (const char *rest = next_name(path); rest != NULL; rest = next_name(rest), skipped++) {
+    for (const char *rest = next_name(path); rest != NULL && skipped <= FOLDERS_SKIPPED;
+         rest = next_name(rest), skipped++) {
         if (!pattern_matches(s->pattern, rest))
             continue;
         if (!full_with(s, skipped))

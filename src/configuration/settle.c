@@ -11,10 +11,8 @@ enum { EXPANDED_MAX = 4 * 1024 * 1024 };
 /* --- templates ------------------------------------------------------------------------------- */
 static const struct parameter_value *value_of(const struct settle *s, const char *name)
 {
-    for (size_t i = 0; s->values != NULL && i < s->from->parameter_count; i++)
-        if (strcmp(s->values[i].name, name) == 0)
-            return &s->values[i];
-    return NULL;
+    size_t i = s->values == NULL ? SIZE_MAX : parameter_index(s->from, name);
+    return i == SIZE_MAX ? NULL : &s->values[i];
 }
 
 static bool put_values_in(struct settle *s, const struct template *from, struct template *to)
