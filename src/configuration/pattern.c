@@ -41,6 +41,7 @@ struct compiler {
     struct pattern *p;
     struct mark *marks;
     size_t count, at;
+    bool ends_in_gap;
     size_t atoms, ranges, range_room;
 };
 
@@ -109,6 +110,7 @@ static bool read_marks(struct compiler *c, const struct pattern_part *parts, siz
         if (rest.left > 0)
             return refuse(c, "it is not well-formed UTF-8.", e);
     }
+    c->ends_in_gap = gap;
     return true;
 }
 
@@ -214,6 +216,10 @@ static bool one_segment(struct compiler *c, struct segment *segment, struct err 
         return refuse(c, "'.' is allowed only as the whole path of a directory.", e);
     segment->first_atom = c->atoms;
     if (length == 2 && is_any_depth(c)) {
+        bool gap = c->marks[c->at].behind_gap ||
+                   (end < c->count ? c->marks[end].behind_gap : c->ends_in_gap);
+        if (gap) /* "${folder}**" is not meant to be everything */
+            return refuse(c, "'**' stands next to a parameter that has no value.", e);
         segment->any_depth = c->p->wildcards = true;
         c->at = end;
         return true;

@@ -141,7 +141,7 @@ static void test_pattern_compile__literal_parts(void **state)
         {"*", "", "*", "ab", true},
         {"*", "", "*", "a/b", false},
         {"a/*", "", "*b", "a/x/b", false},
-        {"**", "", "/b", "a/x/b", true},
+        {"**/", "", "b", "a/x/b", true},
         {"[", "", "!a]", "b", false},
         {"[", "", "!a]", "!", true},
         {"[a", "", "-c]", "b", false},
@@ -161,13 +161,17 @@ static void test_pattern_compile__literal_parts(void **state)
         if (pattern_matches(p, rows[i].path) != rows[i].match)
             fail_msg("row %zu, %s", i, rows[i].path);
     }
-    assert_false(pattern_compile(
-        a, (const struct pattern_part[]){{"a[", false}, {"", true}, {"]x[b]", false}}, 3,
-        &(struct pattern *){NULL}, &(struct err){0}));
-    const struct pattern_part up[] = {{"a/", false}, {"..", true}};
-    struct pattern *p = NULL;
-    struct err e = {0};
-    assert_false(pattern_compile(a, up, 2, &p, &e));
+    static const struct pattern_part bad[][3] = {
+        {{"a[", false}, {"", true}, {"]x[b]", false}}, {{"", false}, {"", true}, {"**", false}},
+        {{"**", false}, {"", true}, {"/a", false}},    {{"a/**", false}, {"", true}, {"", false}},
+        {{"a/", false}, {"..", true}, {"", false}},
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct pattern *p = NULL;
+        struct err e = {0};
+        assert_false(pattern_compile(a, bad[i], 3, &p, &e));
+        assert_int_equal(e.code, ERR_CONFIGURATION_PATTERN);
+    }
     arena_free(a);
 }
 
