@@ -116,6 +116,20 @@ static bool is_choice(const char *choices, struct reader value)
     return false;
 }
 
+/* A word, or the beginning of an address. Nothing is "not set". */
+static bool begins_as(const char *choices, struct reader value)
+{
+    struct reader list = reader_text(choices);
+    while (list.left > 0 && value.left > 0) {
+        struct reader one = cut(&list, '|');
+        bool address = one.at[one.left - 1] == '/';
+        if (address ? value.left > one.left && reader_starts_with(value, one.at, one.left)
+                    : reader_equal(one, value))
+            return true;
+    }
+    return value.left == 0 || choices[0] == '\0';
+}
+
 static bool is_reference(struct reader value)
 {
     return (reader_starts_with(value, "file:", 5) && value.left > 5) ||
@@ -130,6 +144,9 @@ static bool check(const struct setting_row *row, struct reader value, const char
     const char *v = (const char *)value.at;
     switch (row->kind) {
     case SETTING_TEXT:
+        return begins_as(row->choices, value) || /* a password may be in it */
+               err_user(e, ERR_SETTING, "%s: %s must be, or begin with, one of %s.", where,
+                        row->name, row->choices);
     case SETTING_LIST:
     case SETTING_FILE:
         return true;

@@ -4,19 +4,20 @@
 #include "base/arena.h"
 
 /* Every setting: name, kind, default, least and most (numbers in their unit: bytes, seconds) or
- * the choices, which programs get it (f front, c core, k key, x fetch), help. docs/settings.md and
- * man/chancery.conf.5 are generated from these rows (tools/make-settings.py). */
+ * the choices (of a text: what it may begin with), which programs get it (f front, c core, k key, x
+ * fetch), help. docs/settings.md and man/chancery.conf.5 are generated from these rows
+ * (tools/make-settings.py). */
 /* clang-format off */
 #define SETTINGS(S) \
     S(listen,             LIST,    "127.0.0.1:8080", 0, 0, "",  "f", "Addresses to listen on, ADDRESS:PORT or [ADDRESS]:PORT. Port 0 takes a free one; the result is in run/url.") \
-    S(base_url,           TEXT,    "",               0, 0, "", "fc", "Public address of the service, for links and passkeys. Default: http://localhost:PORT, or https with tls_certificate.") \
+    S(base_url,           TEXT,    "",               0, 0, "http://|https://", "fc", "Public address of the service, for links and passkeys. Default: http://localhost:PORT, or https with tls_certificate.") \
     S(tls_certificate,    FILE,    "",               0, 0, "",  "f", "PEM chain of the server certificate. Without it only loopback addresses may be listened on.") \
     S(tls_key,            FILE,    "",               0, 0, "",  "f", "PEM private key of tls_certificate.") \
     S(insecure_http,      BOOL,    "no",             0, 0, "",  "f", "Allow plain HTTP on addresses that are not loopback.") \
     S(trusted_proxies,    LIST,    "",               0, 0, "",  "f", "Addresses of proxies whose X-Forwarded-* headers count.") \
-    S(database,           TEXT,    "sqlite",         0, 0, "",  "c", "sqlite, or postgresql://USER@HOST/NAME.") \
+    S(database,           TEXT,    "sqlite",         0, 0, "sqlite|postgresql://|postgres://", "c", "sqlite, or postgresql://USER@HOST/NAME.") \
     S(database_password,  SECRET,  "",               0, 0, "",  "c", "Password of the PostgreSQL user.") \
-    S(blobs,              TEXT,    "disk",           0, 0, "",  "c", "Where artifacts are kept: disk (DATA/blobs).") \
+    S(blobs,              CHOICE,  "disk",           0, 0, "disk", "c", "Where artifacts are kept: disk (DATA/blobs).") \
     S(max_upload_bytes,   SIZE,    "4GiB", 1024, 1ull << 44, "","fc", "Largest artifact.") \
     S(max_nesting,        NUMBER,  "16",             1, 64, "",  "c", "Deepest nesting of containers in an artifact.") \
     S(max_entries,        NUMBER,  "200000",         1, 10000000, "", "c", "Most entries of an artifact, all nested containers together.") \

@@ -106,6 +106,25 @@ static void test_settings__later_sources_win_and_are_known(void **state)
     assert_non_null(strstr(f->e.user, "Environment: workers"));
 }
 
+static void test_settings_parse__checks_addresses(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const wrong[] = {"base_url = foo", "base_url = https://",
+                                        "database = mysql://u:geheim@h/d", "database = sqlite3",
+                                        "blobs = s3://bucket"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        f->e = (struct err){0};
+        assert_false(settings_parse(&f->s, reader_text(wrong[i]), &f->e));
+        assert_int_equal(f->e.code, ERR_SETTING);
+        assert_null(strstr(f->e.user, "geheim"));
+    }
+    f->e = (struct err){0};
+    assert_true(settings_parse(&f->s,
+                               reader_text("base_url = https://a\ndatabase = postgresql://h/d\n"
+                                           "blobs = disk"),
+                               &f->e));
+}
+
 static void test_settings_tsa__takes_lists_apart(void **state)
 {
     struct fixture *f = *state;
@@ -134,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_settings_parse__explains_errors),
         cmocka_unit_test(test_settings_parse__never_repeats_an_inline_secret),
         cmocka_unit_test(test_settings__later_sources_win_and_are_known),
+        cmocka_unit_test(test_settings_parse__checks_addresses),
         cmocka_unit_test(test_settings_tsa__takes_lists_apart),
     };
     struct CMUnitTest each[COUNT_OF(tests)];
