@@ -67,10 +67,27 @@ static uint32_t windows_1252(uint8_t byte)
     return byte >= 0x80 && byte < 0xa0 ? upper[byte - 0x80] : byte;
 }
 
+/* The first byte of a letter that has two. The second one may look like a separator of names. */
+static bool is_lead(uint16_t page, uint8_t byte)
+{
+    enum { CP_JAPANESE = 932, CP_CHINESE = 936, CP_KOREAN = 949, CP_TAIWAN = 950, CP_JOHAB = 1361 };
+    if (page == CP_JAPANESE)
+        return (byte >= 0x81 && byte <= 0x9f) || (byte >= 0xe0 && byte <= 0xfc);
+    return (page == CP_CHINESE || page == CP_KOREAN || page == CP_TAIWAN || page == CP_JOHAB) &&
+           byte >= 0x81 && byte <= 0xfe;
+}
+
+static bool is_alphanumeric(uint8_t byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= 'a' && byte <= 'z');
+}
+
 bool msi_text(struct arena *a, struct reader text, uint16_t page, bool distinct, char **ret,
               struct err *e)
 {
     enum { CP_UTF8 = 65001, CP_LATIN1 = 28591, CP_1252 = 1252, REPLACEMENT = 0xfffd };
+    bool second = false;
     CLEANUP(writer_done) struct writer w = {0};
     if (page == CP_UTF8 && text_is_utf8(text)) {
         *ret = arena_text(a, text);
@@ -78,7 +95,9 @@ bool msi_text(struct arena *a, struct reader text, uint16_t page, bool distinct,
     }
     writer_init(&w, 4 * text.left + 16);
     for (uint8_t byte; reader_u8(&text, &byte);) {
-        if (byte < 0x80 || page == CP_LATIN1)
+        const bool plain = byte < 0x80 && (!second || is_alphanumeric(byte));
+        second = !second && is_lead(page, byte);
+        if (plain || page == CP_LATIN1)
             text_put(&w, byte);
         else if (page == CP_1252 || page == 0)
             text_put(&w, windows_1252(byte));
@@ -139,6 +158,20 @@ static bool split_strings(struct reader pool, struct reader data, bool high_firs
     return data.left == 0;
 }
 
+/* Whether both ways to read long lengths give all of the data, but other texts. */
+static bool ambiguous(struct reader pool, uint64_t size)
+{
+    struct reader low = pool, high = pool;
+    uint32_t x, y;
+    uint64_t sum = 0;
+    bool differ = false;
+    while (next_string(&low, false, &x) && next_string(&high, true, &y)) {
+        differ |= x != y;
+        sum += y;
+    }
+    return differ && sum == size;
+}
+
 static int by_text(const void *a, const void *b, void *ctx)
 {
     const struct msi_database *d = ctx;
@@ -183,8 +216,12 @@ static bool read_strings(struct arena *a, const struct cfb *c, struct msi_databa
     if (d->strings == NULL)
         return arena_err(e);
     d->strings[0] = reader_text("");
-    if (!split_strings(pool, data, false, d) && !split_strings(pool, data, true, d))
-        return msi_bad(e, "its pool of strings has another length than its texts");
+    if (!split_strings(pool, data, false, d)) {
+        if (!split_strings(pool, data, true, d))
+            return msi_bad(e, "its pool of strings has another length than its texts");
+    } else if (ambiguous(pool, data.left)) {
+        return msi_bad(e, "its pool of strings can be read in two ways");
+    }
     return join_strings(a, d, e);
 }
 

@@ -252,7 +252,9 @@ static bool read_files(struct reading *x, struct err *e)
 static int by_last(const void *a, const void *b)
 {
     const struct msi_cab *x = a, *y = b;
-    return x->last < y->last ? -1 : x->last > y->last;
+    if (x->last != y->last)
+        return x->last < y->last ? -1 : 1;
+    return x->disk < y->disk ? -1 : x->disk > y->disk; /* a later one of the same end is empty */
 }
 
 static bool find_cab(const struct reading *x, struct msi_cab *cab, struct err *e)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/test.h"
+#include "base/text.h"
 #include "formats/msi/msi_package.h"
 #include "formats/msi/msi_sample.h"
 #include "formats/testkit.h"
@@ -201,6 +202,62 @@ static void test_msi_inspect__summary_in_code_pages(void **state)
     }
 }
 
+/* The second byte of a letter can be that of '|' or '\\', which separate names. */
+static void test_msi_text__letters_of_two_bytes(void **state)
+{
+    static const struct {
+        uint16_t page;
+        const char *bytes, *text;
+    } cases[] = {
+        {932, "\x83|.txt", "%83%7C.txt"}, {932, "\x95\\a\\b", "%95%5Ca\\b"},
+        {932, "\xb1|b", "%B1|b"}, /* half width: one byte */
+        {950, "\xb3\\", "%B3%5C"},        {936, "\x81\x41|\x81", "%81A|%81"},
+        {1251, "\xe0|b", "%E0|b"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *text;
+        struct err e = {0};
+        assert_true(
+            msi_text(kit.arena, reader_text(cases[i].bytes), cases[i].page, true, &text, &e));
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+/* Texts of 64 KiB and more: of their lengths, either half comes first in real files. Here both ways
+ * use all bytes. */
+static void test_msi_database__pool_read_in_two_ways(void **state)
+{
+    struct arena *a = arena_new(16 << 20);
+    struct writer pool, data;
+    struct msi_database d;
+    (void)state;
+    writer_init(&data, 1 << 20);
+    writer_zeros(&data, 3 << 16);
+    for (uint16_t other = 1; other <= 3; other++) {
+        struct cfb *file;
+        struct err e = {0};
+        writer_init(&pool, 1 << 20);
+        writer_bytes(&pool, "\0\0\0\0\0\0\1\0\0\0", 10);
+        writer_u16le(&pool, other);
+        writer_bytes(&pool, "\0\0\2\0\0\0", 6);
+        writer_u16le(&pool, 3 - other);
+        struct reader names[] = {msi_stream_name(a, "_StringPool", true),
+                                 msi_stream_name(a, "_StringData", true)};
+        char *pool_name, *data_name;
+        assert_true(text_from_utf16le(a, names[0], &pool_name) &&
+                    text_from_utf16le(a, names[1], &data_name));
+        const struct msi_sample_stream both[] = {{pool_name, writer_view(&pool), NULL},
+                                                 {data_name, writer_view(&data), NULL}};
+        struct source in = source_memory(made(&(struct msi_sample){3, both, 2}));
+        assert_true(cfb_open(a, &in, &file, &e));
+        assert_int_equal(msi_database_open(a, file, &d, &e), other == 1);
+        writer_done(&pool);
+    }
+    writer_done(&data);
+    arena_free(a);
+}
+
 /* Where the DIFAT goes on behind the header: more than 109 sectors of table. */
 static void test_msi_sign__long_table_of_tables(void **state)
 {
@@ -367,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_msi_verify__no_archive_in_unsigned_room),
         cmocka_unit_test(test_msi_open__names_without_case),
         cmocka_unit_test(test_msi_open__cut_inside_a_stream),
+        cmocka_unit_test(test_msi_text__letters_of_two_bytes),
+        cmocka_unit_test(test_msi_database__pool_read_in_two_ways),
         cmocka_unit_test(test_msi_inspect__summary_in_code_pages),
         cmocka_unit_test(test_msi_sign__long_table_of_tables),
         cmocka_unit_test(test_msi_open__refuses_lies),
