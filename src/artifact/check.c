@@ -197,6 +197,8 @@ static bool check_container(struct check *c, struct arena *a, const struct part 
     for (size_t i = 0; i < p->child_count; i++)
         mark_changed(p->children[i], changed);
     TRY(part_open(c->w, &c->output, a, p, &x->out, holder, &x->container, e));
+    if (before->near != NULL)
+        TRY(part_sort_near(a, x->container, e));
     TRY(find_outsides(p, x->container, e));
     TRY(sort_names(a, x->container, &x->names, e));
     TRY(check_entries(a, p, before, x, e));

@@ -51,22 +51,6 @@ void workspace_done(struct workspace *w)
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
-bool part_near(const struct container *c, const char *entry, const char *path, size_t *ret,
-               struct err *e)
-{
-    CLEANUP(arena_cleanup) struct arena *a = arena_new(65536);
-    const char *slash = strrchr(entry, '/');
-    int folder = slash == NULL ? 0 : (int)(slash - entry) + 1;
-    const char *wanted = a == NULL ? NULL : arena_format(a, "%.*s%s", folder, entry, path);
-    if (wanted == NULL)
-        return arena_err(e);
-    *ret = SIZE_MAX;
-    for (size_t i = 0; i < c->count && *ret == SIZE_MAX; i++)
-        if (!c->entries[i].folder && text_equal_fold(c->entries[i].path, wanted))
-            *ret = i;
-    return true;
-}
-
 /* What part_open lets a format see. */
 struct around {
     struct surroundings seen;
@@ -278,6 +262,19 @@ static bool extract_children(struct workspace *w, struct arena *a, struct part *
     return true;
 }
 
+/* Where a child asks for the files around it. */
+static bool sort_near(struct arena *a, struct part *p, struct err *e)
+{
+    for (size_t i = 0; i < p->child_count; i++) {
+        const struct configuration_node *typed = p->children[i]->typed;
+        const struct format *f =
+            typed == NULL || typed->facts == NULL ? NULL : format_of(typed->facts->id);
+        if (f != NULL && (f->open_near != NULL || f->turn != NULL))
+            return part_sort_near(a, p->container, e);
+    }
+    return true;
+}
+
 static bool open_container(struct workspace *w, struct arena *a, struct part *p, struct refusal *r)
 {
     struct xml_position at = p->typed_match->at;
@@ -295,7 +292,8 @@ static bool open_container(struct workspace *w, struct arena *a, struct part *p,
         return arena_err(&r->err);
     for (size_t i = 0; i < count; i++)
         TRY(add_child(a, p, &claims[i], &r->err));
-    if (p->format->extract_many != NULL && !extract_children(w, work, p, &r->err))
+    if (!sort_near(a, p, &r->err) ||
+        (p->format->extract_many != NULL && !extract_children(w, work, p, &r->err)))
         return refusal_at(r, p->path, at.line, at.column);
     return true;
 }

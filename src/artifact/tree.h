@@ -103,6 +103,9 @@ size_t part_new_files(const struct part *p);
 /* Path of such a file in the container. NULL without memory. */
 char *part_output_path(struct arena *a, const struct part *p, const struct step *s);
 
+/* Before part_near looks for many files in a container, so that it need not look at every entry
+ * each time. Not for two threads at once. */
+MUST_CHECK bool part_sort_near(struct arena *a, struct container *c, struct err *e);
 /* The entry at `path`, seen from the folder of `entry`, by names whose case does not count;
  * SIZE_MAX: there is none. */
 MUST_CHECK bool part_near(const struct container *c, const char *entry, const char *path,

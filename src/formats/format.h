@@ -69,7 +69,8 @@ struct container {
     struct budget *budget;
     struct outside *outsides; /* of formats with `rebuild` */
     size_t outside_count;
-    void *own; /* the format's */
+    void *own;    /* the format's */
+    size_t *near; /* the engine's: how many files, then they by their names without case; or NULL */
 };
 /* One replaced (index < count) or added (index == SIZE_MAX, at the end, in order) entry. */
 struct change {
@@ -96,7 +97,6 @@ struct format {
     /* All signatures, outermost first; none is not an error. False: the file is malformed. */
     bool (*verify)(const struct verify_job *job, struct signature **ret, size_t *ret_count,
                    struct err *e);
-
     /* Nothing differs but what signing puts in: signatures, and fields that have to follow them.
      * Of a composite format: apart from entries, which `compare` looks at. NULL: a format that
      * embeds no signatures, or a composite one whose `compare` sees all there is; that is then
