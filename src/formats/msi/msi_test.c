@@ -244,7 +244,7 @@ static void test_msi_database__pool_read_in_two_ways(void **state)
         writer_u16le(&pool, 3 - other);
         struct reader names[] = {msi_stream_name(a, "_StringPool", true),
                                  msi_stream_name(a, "_StringData", true)};
-        char *pool_name, *data_name;
+        char *pool_name = NULL, *data_name = NULL;
         assert_true(text_from_utf16le(a, names[0], &pool_name) &&
                     text_from_utf16le(a, names[1], &data_name));
         const struct msi_sample_stream both[] = {{pool_name, writer_view(&pool), NULL},
