@@ -345,6 +345,7 @@ static void test_configuration_parse__errors_behind_warnings(void **state)
     writer_text(&w, "</zip-file>" TAIL);
     assert_true(configuration_parse_any(a, writer_view(&w), &c, &problems, &e));
     assert_int_equal(problems.count, PROBLEMS_MAX);
+    assert_non_null(strstr(problems.list[0].text, "Write append=\"true\""));
     w.len = before;
     writer_text(&w, "\n<nupkg-file path='b'><nuget-sign/><nuget-sign/></nupkg-file>\n"
                     "<file-set><include path='a'/><include path='b'/><for-each>"
@@ -356,6 +357,21 @@ static void test_configuration_parse__errors_behind_warnings(void **state)
     assert_int_equal(problems.errors, 2); /* the output names clash too */
     assert_int_equal(e.code, ERR_CONFIGURATION_RULE);
     assert_memory_equal(e.user, "line 153, column 35: <nuget-sign> is given twice", 48);
+    arena_free(a);
+}
+
+static void test_configuration_parse__replaced_signature(void **state)
+{
+    (void)state;
+    static const char twice[] =
+        HEAD "<msi-file><authenticode-sign/><authenticode-sign/></msi-file>" TAIL;
+    struct arena *a = arena_new(1 << 20);
+    struct configuration *c = NULL;
+    struct configuration_problems problems = {0};
+    struct err e = {0};
+    assert_true(configuration_parse_any(a, reader_text(twice), &c, &problems, &e));
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.list[0].text, "holds one signature only"));
     arena_free(a);
 }
 
@@ -434,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_configuration_parse__refuses_what_is_not_built),
         cmocka_unit_test(test_configuration_parse__problems),
         cmocka_unit_test(test_configuration_parse__errors_behind_warnings),
+        cmocka_unit_test(test_configuration_parse__replaced_signature),
         cmocka_unit_test(test_configuration_parse__limits_outputs),
         cmocka_unit_test(test_configuration_resolve__large_document),
         cmocka_unit_test(test_template__escapes),

@@ -62,7 +62,16 @@ static bool same_text(const struct problem_at *to, const struct configuration_di
     return one != NULL && two != NULL && strcmp(one, two) == 0;
 }
 
-static void check_pair(const struct problem_at *to, const struct configuration_directive *d,
+static bool can_append(const struct configuration_node *node,
+                       const struct configuration_directive *d)
+{
+    const struct grammar_attribute *append =
+        grammar_attribute_of(grammar_directive_of(d->name)->attributes, "append");
+    return append != NULL && grammar_lists(append->only_in, node->element);
+}
+
+static void check_pair(const struct problem_at *to, const struct configuration_node *node,
+                       const struct configuration_directive *d,
                        const struct configuration_directive *earlier)
 {
     if ((does(d) & GRAMMAR_ONCE) != 0) {
@@ -77,17 +86,19 @@ static void check_pair(const struct problem_at *to, const struct configuration_d
         const struct template *append = configuration_attribute(d, "append");
         const char *value = append == NULL ? "false" : known(to, d, "append");
         if (value != NULL && !value_boolean(value))
-            problem_warn(to, d->at, ERR_CONFIGURATION_RULE,
-                         "This <authenticode-sign> replaces the signature of the one in line %u. "
-                         "Write append=\"true\" to keep both.",
-                         earlier->at.line);
+            problem_warn(
+                to, d->at, ERR_CONFIGURATION_RULE,
+                "This <authenticode-sign> replaces the signature of the one in line %u. %s",
+                earlier->at.line,
+                can_append(node, d) ? "Write append=\"true\" to keep both."
+                                    : "This format holds one signature only.");
     }
 }
 
 /* Each one is compared with the last of its name, which finds every repetition once; types of
  * debsigs with all before, so there may not be many. */
-static void check_repeats(const struct problem_at *to, const struct configuration_directive *list,
-                          size_t count)
+static void check_repeats(const struct problem_at *to, const struct configuration_node *node,
+                          const struct configuration_directive *list, size_t count)
 {
     enum { SAME_MAX = 16 };
     for (size_t i = 1; i < count && !problems_full(to->problems); i++) {
@@ -96,7 +107,7 @@ static void check_repeats(const struct problem_at *to, const struct configuratio
         for (size_t j = i; j > 0 && same < (typed ? SAME_MAX : 1); j--) {
             if (strcmp(list[i].name, list[j - 1].name) != 0)
                 continue;
-            check_pair(to, &list[i], &list[j - 1]);
+            check_pair(to, node, &list[i], &list[j - 1]);
             same++;
         }
         if (same == SAME_MAX)
@@ -142,11 +153,11 @@ static bool check_node(void *ctx, const struct configuration_node *node)
 {
     const struct problem_at *to = ctx;
     check_order(to, node);
-    check_repeats(to, node->directives, node->directive_count);
+    check_repeats(to, node, node->directives, node->directive_count);
     for (size_t i = 0; i < node->directive_count; i++) {
         const struct configuration_directive *d = &node->directives[i];
         check_sdk(to, d);
-        check_repeats(to, d->children, d->child_count);
+        check_repeats(to, node, d->children, d->child_count);
     }
     check_verified_container(to, node);
     return true;
