@@ -41,28 +41,16 @@ static void put_json(struct writer *w, enum log_level level, const char *subject
     writer_u8(w, '\n');
 }
 
-/* A terminal obeys control characters, those of U+0080 to U+009F too. */
-static void put_shown(struct writer *w, const char *text)
-{
-    struct reader rest = reader_text(text);
-    while (rest.left > 0) {
-        uint32_t c = 0;
-        if (!text_next(&rest, &c) && !reader_skip(&rest, 1))
-            break;
-        text_put(w, c < 0x20 || (c >= 0x7f && c < 0xa0) ? '?' : c);
-    }
-}
-
 static void put_text(struct writer *w, enum log_level level, const char *subject, const char *text)
 {
     writer_format(w, "%s: ", config.program);
     if (level >= LOG_WARNING)
         writer_format(w, "%s: ", level_names[level]);
     if (subject != NULL) {
-        put_shown(w, subject);
+        text_put_visible(w, reader_text(subject), "");
         writer_text(w, ": ");
     }
-    put_shown(w, text);
+    text_put_visible(w, reader_text(text), "");
     writer_u8(w, '\n');
 }
 

@@ -197,6 +197,27 @@ static bool put_utf16le(struct writer *w, struct reader bytes)
     return true;
 }
 
+bool text_is_hidden(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e ||
+           (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+           (c >= 0xe0000 && c <= 0xe0fff);
+}
+
+void text_put_visible(struct writer *w, struct reader text, const char *plain)
+{
+    while (text.left > 0) {
+        uint32_t c = 0xfffd;
+        if (!text_next(&text, &c) && !reader_skip(&text, 1))
+            return;
+        if (text_is_hidden(c) && (c == 0 || c >= 0x80 || strchr(plain, (int)c) == NULL))
+            writer_format(w, "[U+%04X]", c);
+        else
+            text_put(w, c);
+    }
+}
+
 bool text_from_utf16le(struct arena *a, struct reader bytes, char **ret)
 {
     CLEANUP(writer_done) struct writer w = {0};

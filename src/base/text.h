@@ -21,6 +21,12 @@ MUST_CHECK bool text_is_utf8(struct reader text);
 /* Next code point of well-formed UTF-8; false at the end or where the form breaks. */
 MUST_CHECK bool text_next(struct reader *text, uint32_t *ret);
 void text_put(struct writer *w, uint32_t code_point); /* as UTF-8 */
+/* Control characters, and others that have no shape of their own: they hide, break lines or turn
+ * the direction of text (CVE-2021-42574), so that something else is read than stands there. */
+bool text_is_hidden(uint32_t code_point);
+/* For the eyes of people: hidden ones as [U+001B], but for those in `plain` ("\n"); a byte that
+ * begins no character becomes U+FFFD. */
+void text_put_visible(struct writer *w, struct reader text, const char *plain);
 /* UTF-16LE bytes (odd length is an error) to UTF-8; lone surrogates are an error. */
 MUST_CHECK bool text_from_utf16le(struct arena *a, struct reader bytes, char **ret);
 MUST_CHECK bool text_to_utf16(struct writer *w, struct reader utf8, bool big_endian);

@@ -135,6 +135,32 @@ static void test_base_err__texts_stay_utf8(void **state)
     assert_true(text_is_utf8(reader_text(other.detail)));
 }
 
+static void test_text__hidden_characters_are_shown(void **state)
+{
+    static const struct {
+        const char *text, *plain, *shown;
+    } rows[] = {
+        {"abc \xc3\xbc \xe2\x82\xac", "", "abc \xc3\xbc \xe2\x82\xac"},
+        {"\x1b[2J\n", "", "[U+001B][2J[U+000A]"},
+        {"a\nb\tc", "\n\t", "a\nb\tc"},
+        {"invoice\xe2\x80\xae"
+         "fdp.exe",
+         "", "invoice[U+202E]fdp.exe"},
+        {"\xc2\x9b"
+         "0m\xef\xbb\xbf\xf3\xa0\x80\x81",
+         "", "[U+009B]0m[U+FEFF][U+E0001]"},
+        {"\xff\xe2\x80", "", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct writer w;
+        writer_init(&w, 1000);
+        text_put_visible(&w, reader_text(rows[i].text), rows[i].plain);
+        assert_true(reader_equal_text(writer_view(&w), rows[i].shown));
+        writer_done(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_text__base64_round_trip_and_strictness),
         cmocka_unit_test(test_text__utf8_strictness),
         cmocka_unit_test(test_text__utf16_round_trip),
+        cmocka_unit_test(test_text__hidden_characters_are_shown),
         cmocka_unit_test(test_text__folding),
         cmocka_unit_test(test_text__numbers_and_uuids),
         cmocka_unit_test(test_json__escapes_and_nests),

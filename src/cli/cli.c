@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
 #include "cli/cli.h"
 #include "base/file.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,20 +131,74 @@ bool cli_help(int argc, char **argv, const char *usage, const struct option_row 
 
 /* --- output ----------------------------------------------------------------------------------- */
 
-bool cli_print(struct reader bytes, struct err *e)
+/* What is printed may hold a new token. */
+static bool print(struct writer *w, struct err *e)
 {
-    return file_write_fd(STDOUT_FILENO, bytes, e);
+    bool ok = writer_ok(w, e) && file_write_fd(STDOUT_FILENO, writer_view(w), e);
+    secret_wipe(w->data, w->len);
+    writer_done(w);
+    return ok;
+}
+
+bool cli_print_text(struct reader lines, struct err *e)
+{
+    struct writer w;
+    writer_init(&w, SIZE_MAX);
+    text_put_visible(&w, lines, "\n");
+    return print(&w, e);
+}
+
+bool cli_print_json(struct reader document, struct err *e)
+{
+    struct writer w;
+    uint32_t c;
+    writer_init(&w, SIZE_MAX);
+    while (text_next(&document, &c)) {
+        if (c < 0x80 || !text_is_hidden(c))
+            text_put(&w, c);
+        else if (c < 0x10000)
+            writer_format(&w, "\\u%04X", c);
+        else
+            writer_format(&w, "\\u%04X\\u%04X", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+    }
+    return print(&w, e);
+}
+
+bool cli_print(const struct cli *c, struct reader output, struct err *e)
+{
+    return c->json ? cli_print_json(output, e) : cli_print_text(output, e);
+}
+
+static void say(const char *fmt, va_list ap)
+{
+    CLEANUP(writer_done) struct writer w = {0};
+    struct err ignored = {0};
+    char *text = NULL;
+    if (vasprintf(&text, fmt, ap) < 0)
+        return;
+    writer_init(&w, SIZE_MAX);
+    text_put_visible(&w, reader_text(text), "");
+    writer_u8(&w, '\n');
+    free(text);
+    if (!file_write_fd(STDERR_FILENO, writer_view(&w), &ignored))
+        return; /* whom to tell? */
 }
 
 void cli_say(const struct cli *c, const char *fmt, ...)
 {
-    if (c->quiet)
-        return;
     va_list ap;
     va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
+    if (!c->quiet)
+        say(fmt, ap);
     va_end(ap);
-    (void)fputc('\n', stderr);
+}
+
+PRINTF(1, 2) static void say_always(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say(fmt, ap);
+    va_end(ap);
 }
 
 int cli_status_of(const struct err *e)
@@ -176,8 +233,8 @@ int cli_fail(const struct cli *c, const char *place, const struct err *e)
 {
     bool detail = e->detail[0] != '\0' && (c->verbose || e->code == ERR_IO || e->user[0] == '\0' ||
                                            cli_status_of(e) == CLI_INTERNAL);
-    (void)fprintf(stderr, "chancery: %s%s%s%s%s%s [%s]\n", place != NULL ? place : "",
-                  place != NULL && place[0] != '\0' ? ": " : "", e->user, detail ? " (" : "",
-                  detail ? e->detail : "", detail ? ")" : "", err_machine_code(e->code));
+    say_always("chancery: %s%s%s%s%s%s [%s]", place != NULL ? place : "",
+               place != NULL && place[0] != '\0' ? ": " : "", e->user, detail ? " (" : "",
+               detail ? e->detail : "", detail ? ")" : "", err_machine_code(e->code));
     return cli_status_of(e);
 }

@@ -55,8 +55,12 @@ int cli_fail(const struct cli *c, const char *place, const struct err *e);
 int cli_status_of(const struct err *e);
 /* A message for people, on stderr; nothing with -q. */
 void cli_say(const struct cli *c, const char *fmt, ...) PRINTF(2, 3);
-/* Everything to stdout. */
-MUST_CHECK bool cli_print(struct reader bytes, struct err *e);
+/* To stdout: lines for people, or a JSON document. Names in them may come from hostile files and
+ * users; hidden characters are shown ([U+202E]), or escaped. */
+MUST_CHECK bool cli_print_text(struct reader lines, struct err *e);
+MUST_CHECK bool cli_print_json(struct reader document, struct err *e);
+/* Whichever was asked for (--json). */
+MUST_CHECK bool cli_print(const struct cli *c, struct reader output, struct err *e);
 
 int cmd_audit(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);

@@ -153,7 +153,7 @@ static bool print_result(const struct cli *c, const struct init *in, struct read
             writer_format(&w, "first sign-in  %s   (once, within 24 hours)\n", setup);
         writer_format(&w, "start it with  chancery serve --data %s\n", in->data);
     }
-    return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+    return writer_ok(&w, e) && cli_print(c, writer_view(&w), e);
 }
 
 static bool run(struct cli *c, struct init *in, struct err *e)

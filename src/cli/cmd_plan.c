@@ -23,7 +23,7 @@ static bool print_plan(struct offline *o, struct refusal *r)
     json_end_object(&j);
     writer_u8(&text, '\n');
     TRY(writer_ok(&text, &r->err));
-    return cli_print(writer_view(&text), &r->err);
+    return cli_print_json(writer_view(&text), &r->err);
 }
 
 int cmd_plan(struct cli *c, int argc, char **argv)

@@ -180,7 +180,7 @@ static bool say_done(const struct sign *s, struct err *e)
     json_bool(&j, "verified", s->found != NULL);
     json_end_object(&j);
     writer_u8(&text, '\n');
-    return writer_ok(&text, e) && cli_print(writer_view(&text), e);
+    return writer_ok(&text, e) && cli_print_json(writer_view(&text), e);
 }
 
 int cmd_sign(struct cli *c, int argc, char **argv)

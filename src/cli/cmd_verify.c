@@ -277,7 +277,7 @@ static bool print_report(struct verify *v, struct err *e)
         TRY(report_json(&v->report, v->input, &w, e));
     else
         TRY(report_text(&v->report, v->input, &w, e));
-    return (v->cli->quiet && !v->cli->json) || cli_print(writer_view(&w), e);
+    return (v->cli->quiet && !v->cli->json) || cli_print(v->cli, writer_view(&w), e);
 }
 
 static void verify_done(struct verify *v)

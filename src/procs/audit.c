@@ -203,7 +203,7 @@ static bool verify(struct audit *a, bool *ret_bad, struct err *e)
     else
         write_text(&out, &report);
     *ret_bad = report.bad;
-    return writer_ok(&out, e) && cli_print(writer_view(&out), e);
+    return writer_ok(&out, e) && cli_print(a->cli, writer_view(&out), e);
 }
 
 /* --- export --------------------------------------------------------------------------------- */
@@ -237,7 +237,7 @@ static bool version(struct audit *a, struct err *e)
     writer_format(&out, "%s, version %lld as this program\n",
                   db_is_postgres(db) ? "PostgreSQL" : "SQLite", (long long)number);
     db_close(db);
-    return ok && writer_ok(&out, e) && cli_print(writer_view(&out), e);
+    return ok && writer_ok(&out, e) && cli_print(a->cli, writer_view(&out), e);
 }
 
 int main(int argc, char **argv)

@@ -374,6 +374,28 @@ class Offline(unittest.TestCase):
                                            ("ok.ps1", self.read("signed-x.ps1"))]))
         self.run_cli("verify", "nested.zip", expect=1)
 
+    def test_names_that_hide_something(self):
+        """Names in hostile files neither command the terminal nor turn the direction of its text."""
+        hidden = ("\x1b", "\x9b", "\u202e", "\U000e0041")
+        subject = "\x1b[2Jok\u202efdp\x9b0m\U000e0041"
+        self.write("o.cnf", "[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=v3\nutf8=yes\nstring_mask=utf8only\n"
+                            "[dn]\nCN=%s\n[v3]\nextendedKeyUsage=codeSigning\nkeyUsage=digitalSignature\n" % subject)
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-utf8", "-config", "o.cnf", "-keyout", "k.pem", "-out", "c.pem", cwd=self.dir)
+        name = "invoice\u202efdp.ps1"
+        self.write("in.zip", make_zip([(name, b"Write-Host 1\r\n")]))
+        self.write("ac.xml", config('<zip-file><powershell-file path="*.ps1"><authenticode-sign/></powershell-file></zip-file>'))
+        plan = self.run_cli("plan", "--config", "ac.xml", "in.zip")
+        self.assertEqual(json.loads(plan.stdout)["files"][0]["path"], "in.zip » " + name)
+        self.run_cli("sign", "--key", "k.pem", "--cert", "c.pem", "--config", "ac.xml", "in.zip", "out.zip")
+        text, document = self.run_cli("verify", "out.zip"), self.run_cli("verify", "--json", "out.zip")
+        self.assertIn("invoice[U+202E]fdp.ps1", text.stdout)
+        self.assertIn("[U+009B]", text.stdout)
+        self.assertIn("\u202e", json.loads(document.stdout)["signatures"][0]["signer"])
+        missing = self.run_cli("verify", "no\x1b[31m", expect=2)
+        for done in (plan, text, document, missing):
+            for c in hidden:
+                self.assertNotIn(c, done.stdout + done.stderr)
+
     def test_verify_detached(self):
         self.sign_zip([("a", b"content")], '<zip-file><file path="a">%s%s</file></zip-file>' % (RAW, CMS))
         out = self.read("out.zip")

@@ -223,7 +223,7 @@ static bool print_changes(struct apply *p, struct err *e)
             writer_format(&w, "token %s/%s  %s   (shown once)\n", client_text(item, "user"),
                           client_text(item, "token"), client_text(item, "value"));
     }
-    return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+    return writer_ok(&w, e) && cli_print_text(writer_view(&w), e);
 }
 
 /* One line a token, the token first: the file can be used as --token-file. */

@@ -257,7 +257,7 @@ bool client_print_json(const json_t *value, struct err *e)
     char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
     if (text == NULL)
         return err_set(e, ERR_NO_MEMORY, "JSON");
-    bool ok = cli_print(reader_text(text), e) && cli_print(reader_text("\n"), e);
+    bool ok = cli_print_json(reader_text(text), e) && cli_print_text(reader_text("\n"), e);
     secret_wipe(text, strlen(text)); /* it may hold new tokens */
     free(text);
     return ok;

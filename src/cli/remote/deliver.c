@@ -129,7 +129,7 @@ static bool print_done(struct client *c, const json_t *document, const struct de
     writer_init(&w, 64 * 1024);
     if (!c->cli->json) {
         writer_format(&w, "%s  sha256:%s\n", d->output, hex);
-        return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+        return writer_ok(&w, e) && cli_print_text(writer_view(&w), e);
     }
     struct json j = json_into(&w);
     json_open_object(&j, NULL);
@@ -141,7 +141,7 @@ static bool print_done(struct client *c, const json_t *document, const struct de
     json_text(&j, "receipt", d->receipt);
     json_end_object(&j);
     writer_text(&w, "\n");
-    return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+    return writer_ok(&w, e) && cli_print_json(writer_view(&w), e);
 }
 
 bool request_deliver(struct client *c, const json_t *document, struct delivery *d, struct err *e)

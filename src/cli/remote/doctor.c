@@ -128,7 +128,7 @@ int remote_doctor(struct cli *c, int argc, char **argv)
         write_json(&d, &w);
     else
         write_text(&d, &w);
-    if (!writer_ok(&w, &e) || !cli_print(writer_view(&w), &e))
+    if (!writer_ok(&w, &e) || !cli_print(c, writer_view(&w), &e))
         return cli_fail(c, NULL, &e);
     enum health all = worst(&d);
     return (int)all;

@@ -118,7 +118,7 @@ static bool print_status(const json_t *document, struct err *e)
         writer_format(&w, "%-14s %s%s%s [%s]\n", "error", client_text(error, "path"),
                       client_text(error, "path")[0] != '\0' ? ": " : "",
                       client_text(error, "message"), client_text(error, "code"));
-    return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+    return writer_ok(&w, e) && cli_print_text(writer_view(&w), e);
 }
 
 static bool run_status(struct follow *f, int *ret_status, struct err *e)

@@ -15,7 +15,7 @@ static bool print_link(struct client *c, const json_t *answer, struct err *e)
     cli_say(c->cli, "chancery: for %s, once, until %s. Links issued before do not work any more.",
             client_text(answer, "name"), client_text(answer, "expires"));
     writer_format(&w, "%s\n", client_text(answer, "setupUrl"));
-    return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+    return writer_ok(&w, e) && cli_print_text(writer_view(&w), e);
 }
 
 static bool run(struct client *c, const char *who, struct err *e)

@@ -152,7 +152,7 @@ static bool print_accepted(struct client *c, const struct posting *p, struct err
     } else {
         writer_format(&w, "%s\n", p->id);
     }
-    return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+    return writer_ok(&w, e) && cli_print(c->cli, writer_view(&w), e);
 }
 
 bool posting_finish(struct client *c, struct posting *p, int *ret_status, struct err *e)

@@ -115,7 +115,7 @@ static bool print_table(const struct listing *l, struct err *e)
                       client_text(item, "projectSlug"), client_text(item, "signingPolicySlug"),
                       client_text(item, "fileName"));
     }
-    return writer_ok(&w, e) && cli_print(writer_view(&w), e);
+    return writer_ok(&w, e) && cli_print_text(writer_view(&w), e);
 }
 
 static bool run(struct listing *l, struct err *e)

@@ -2,14 +2,6 @@
 #include "web/templates/escape.h"
 #include "base/text.h"
 
-static bool is_hidden(uint32_t c)
-{
-    return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x7f && c < 0xa0) ||
-           c == 0xad || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-           (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
-}
-
 static void put(struct writer *to, uint32_t c)
 {
     switch (c) {
@@ -32,7 +24,7 @@ static void put(struct writer *to, uint32_t c)
         writer_text(to, "&#96;");
         break;
     default:
-        if (is_hidden(c))
+        if (text_is_hidden(c) && c != '\t' && c != '\n' && c != '\r')
             writer_format(to, "[U+%04X]", c);
         else
             text_put(to, c);
