@@ -215,11 +215,15 @@ class Supervisor(unittest.TestCase):
         os.remove(os.path.join(self.s.bin, "chancery-fetch"))
         self.refused(2, "The program chancery-fetch is neither in")
 
+    def secret_file(self, content, mode=0o600):
+        path = os.path.join(self.s.root, "token")
+        with open(path, "w") as f:
+            f.write(content)
+        os.chmod(path, mode)
+        return path
+
     def test_secrets_come_by_descriptor(self):
-        token = os.path.join(self.s.root, "token")
-        with open(token, "w") as f:
-            f.write("chy_secret\n")
-        os.chmod(token, 0o600)
+        token = self.secret_file("chy_secret\n")
         s = self.s.start(settings=f"metrics_token = file:{token}\n")
         self.assertEqual(s.ask("/secret"), "[chy_secret]")
         self.assertNotIn("chy_secret", s.log())
@@ -230,18 +234,12 @@ class Supervisor(unittest.TestCase):
 
     def test_a_secret_of_31_letters_and_a_line_end(self):
         """32 bytes are taken as they are for key_seal only."""
-        token = os.path.join(self.s.root, "token")
-        with open(token, "w") as f:
-            f.write("0123456789abcdefghijklmnopqrstu\n")
-        os.chmod(token, 0o600)
+        token = self.secret_file("0123456789abcdefghijklmnopqrstu\n")
         s = self.s.start(settings=f"metrics_token = file:{token}\n")
         self.assertEqual(s.ask("/secret"), "[0123456789abcdefghijklmnopqrstu]")
 
     def test_secret_files_that_all_can_read_are_refused(self):
-        token = os.path.join(self.s.root, "token")
-        with open(token, "w") as f:
-            f.write("x")
-        os.chmod(token, 0o644)
+        token = self.secret_file("x", 0o644)
         self.refused(2, "every user of this machine can read", settings=f"metrics_token = {'file:' + token}\n")
 
     def test_systemd_is_told(self):
