@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct near {
+    size_t *files; /* entries, sorted by their names without case */
+    size_t count;
+};
+
 /* 0 for the same names as text_equal_fold. */
 static int fold_order(const char *a, const char *b)
 {
@@ -29,29 +34,32 @@ static int near_order(const void *a, const void *b, void *ctx)
 
 bool part_sort_near(struct arena *a, struct container *c, struct err *e)
 {
-    size_t *list = ARENA_ARRAY(a, c->count + 1, size_t);
-    if (list == NULL)
+    struct near *near = ARENA_NEW(a, struct near);
+    size_t *files = ARENA_ARRAY(a, c->count + 1, size_t);
+    if (near == NULL || files == NULL)
         return arena_err(e);
+    near->files = files;
     for (size_t i = 0; i < c->count; i++)
         if (!c->entries[i].folder)
-            list[++list[0]] = i;
-    qsort_r(&list[1], list[0], sizeof *list, near_order, c);
-    c->near = list;
+            files[near->count++] = i;
+    qsort_r(files, near->count, sizeof *files, near_order, c);
+    c->near = near;
     return true;
 }
 
 static size_t find_sorted(const struct container *c, const char *wanted)
 {
-    size_t low = 1, high = c->near[0] + 1;
+    const struct near *near = c->near;
+    size_t low = 0, high = near->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (fold_order(c->entries[c->near[middle]].path, wanted) < 0)
+        if (fold_order(c->entries[near->files[middle]].path, wanted) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    bool found = low <= c->near[0] && fold_order(c->entries[c->near[low]].path, wanted) == 0;
-    return found ? c->near[low] : SIZE_MAX;
+    bool found = low < near->count && fold_order(c->entries[near->files[low]].path, wanted) == 0;
+    return found ? near->files[low] : SIZE_MAX;
 }
 
 static size_t find_first(const struct container *c, const char *wanted)

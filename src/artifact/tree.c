@@ -328,25 +328,31 @@ static bool refuse_beside(const struct part *p, const char *path, const char *wh
     return refusal_at(r, p->path, p->typed_match->at.line, p->typed_match->at.column);
 }
 
-static struct part *child_at(const struct part *p, size_t index)
+/* Who changes an entry of a container. */
+struct entry_claim {
+    struct part *part; /* by its own element; or NULL */
+    bool beside;       /* with a file in the same container */
+};
+
+static bool make_claims(struct arena *a, struct part *p, struct err *e)
 {
+    if (p->claims != NULL)
+        return true;
+    p->claims = ARENA_ARRAY(a, p->container->count, struct entry_claim);
+    if (p->claims == NULL)
+        return arena_err(e);
     for (size_t i = 0; i < p->child_count; i++)
-        if (p->children[i]->index == index)
-            return p->children[i];
-    return NULL;
+        p->claims[p->children[i]->index].part = p->children[i];
+    return true;
 }
 
 /* A file changes for one reason only; but a cabinet may then be signed as a whole. */
-static bool check_beside(const struct part *p, const struct outside *o, size_t index,
-                         const struct part *same, struct refusal *r)
+static bool check_beside(const struct part *p, const struct outside *o,
+                         const struct entry_claim *claim, struct refusal *r)
 {
-    for (size_t i = 0; i < p->parent->child_count; i++) {
-        const struct part *other = p->parent->children[i];
-        for (size_t k = 0; k < other->beside_count; k++)
-            if (other->besides[k].index == index)
-                return refuse_beside(p, o->path, "but with another file of an installer as well",
-                                     r);
-    }
+    const struct part *same = claim->part;
+    if (claim->beside)
+        return refuse_beside(p, o->path, "but with another file of an installer as well", r);
     if (same == p)
         return refuse_beside(p, o->path, "but it is that file itself", r);
     if (same == NULL || !part_changes(same))
@@ -370,8 +376,11 @@ static bool link_outside(struct arena *a, struct part *p, size_t outside, struct
     TRY(part_near(p->parent->container, p->entry, o->path, &index, &r->err));
     if (index == SIZE_MAX)
         return err_set(&r->err, ERR_INTERNAL, "%s is gone", o->path);
-    struct part *same = child_at(p->parent, index);
-    TRY(check_beside(p, o, index, same, r));
+    TRY(make_claims(a, p->parent, &r->err));
+    struct entry_claim *claim = &p->parent->claims[index];
+    struct part *same = claim->part;
+    TRY(check_beside(p, o, claim, r));
+    claim->beside = true;
     if (p->besides == NULL &&
         (p->besides = ARENA_ARRAY(a, p->container->outside_count, struct beside)) == NULL)
         return arena_err(&r->err);

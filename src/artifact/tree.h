@@ -73,6 +73,8 @@ struct part {
     size_t child_count;
     struct beside *besides;
     size_t beside_count;
+    struct entry_claim
+        *claims; /* on each of its entries, once a file beside an installer changes */
     const struct part *rebuilt_by; /* the part that has this one as a beside->part; NULL: none */
     size_t rebuilt_as;             /* which outside of it this is */
     struct attributes facts;

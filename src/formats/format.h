@@ -69,8 +69,8 @@ struct container {
     struct budget *budget;
     struct outside *outsides; /* of formats with `rebuild` */
     size_t outside_count;
-    void *own;    /* the format's */
-    size_t *near; /* the engine's: how many files, then they by their names without case; or NULL */
+    void *own;               /* the format's */
+    const struct near *near; /* the engine's (artifact/near.c), or NULL */
 };
 /* One replaced (index < count) or added (index == SIZE_MAX, at the end, in order) entry. */
 struct change {
