@@ -3,7 +3,10 @@
 #include "cli/cli.h"
 #include "base/file.h"
 #include "base/secret.h"
+#include "base/source.h"
 #include "base/text.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +202,17 @@ PRINTF(1, 2) static void say_always(const char *fmt, ...)
     va_start(ap, fmt);
     say(fmt, ap);
     va_end(ap);
+}
+
+bool cli_open_input(const char *path, int *ret_fd, struct source *ret, struct err *e)
+{
+    struct err kind = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* else a pipe waits for its writer */
+    if (fd < 0)
+        return err_user(e, ERR_IO, "\"%.250s\" cannot be read: %s.", path, strerror(errno));
+    *ret_fd = fd;
+    return source_file(fd, ret, &kind) ||
+           err_user(e, ERR_IO, "\"%.250s\" is not a regular file.", path);
 }
 
 int cli_status_of(const struct err *e)

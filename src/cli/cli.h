@@ -50,6 +50,10 @@ MUST_CHECK bool cli_options(struct cli *c, int argc, char **argv, const struct o
 /* True when --help was given: the usage text has been printed. */
 bool cli_help(int argc, char **argv, const char *usage, const struct option_row *rows);
 
+struct source;
+/* The file to work on; a pipe or a folder is refused at once. The user text names it. */
+MUST_CHECK bool cli_open_input(const char *path, int *ret_fd, struct source *ret, struct err *e);
+
 /* Says on stderr what went wrong (place may be NULL) and gives the exit status. */
 int cli_fail(const struct cli *c, const char *place, const struct err *e);
 int cli_status_of(const struct err *e);

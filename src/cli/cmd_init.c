@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "base/file.h"
+#include "base/settings.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/helper.h"
@@ -15,10 +16,10 @@
 static const char usage[] = "usage: chancery init --data DIR [--organization NAME] "
                             "[--admin-email MAIL] [--base-url URL]\n";
 
-static const char settings_text[] = "# Settings of this Chancery: name = value. See "
-                                    "chancery.conf(5); chancery doctor shows them all.\n"
-                                    "#listen = 127.0.0.1:8080\n"
-                                    "#tsa = http://timestamp.example.com\n";
+static const char default_settings[] = "# Settings of this Chancery: name = value. See "
+                                       "chancery.conf(5); chancery doctor shows them all.\n"
+                                       "#listen = 127.0.0.1:8080\n"
+                                       "#tsa = http://timestamp.example.com\n";
 
 struct init {
     const char *data, *organization, *email, *base_url;
@@ -59,11 +60,23 @@ static bool make_folders(struct init *in, struct err *e)
     return true;
 }
 
+/* Before anything is made: `serve` would refuse it later. */
+static bool check_base_url(struct cli *c, struct init *in, struct err *e)
+{
+    struct settings s;
+    struct reader url = reader_text(in->base_url == NULL ? "" : in->base_url);
+    while (url.left > 0 && url.at[url.left - 1] == '/')
+        url.left--;
+    TRY(settings_init(&s, c->arena, e) && settings_set(&s, SET_base_url, url, FROM_FLAG, 0, e));
+    in->base_url = url.left == 0 ? NULL : settings_text(&s, SET_base_url);
+    return true;
+}
+
 static bool write_settings(struct init *in, struct err *e)
 {
     CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, 8192);
-    writer_text(&w, settings_text);
+    writer_text(&w, default_settings);
     if (in->base_url != NULL)
         writer_format(&w, "base_url = %s\n", in->base_url);
     return writer_ok(&w, e) &&
@@ -160,8 +173,9 @@ static bool run(struct cli *c, struct init *in, struct err *e)
 {
     CLEANUP(writer_done) struct writer answer = {0};
     writer_init(&answer, 1 << 20);
-    return make_folders(in, e) && write_settings(in, e) && make_keys(c, in, e) &&
-           make_organization(in, &answer, e) && print_result(c, in, writer_view(&answer), e);
+    return check_base_url(c, in, e) && make_folders(in, e) && write_settings(in, e) &&
+           make_keys(c, in, e) && make_organization(in, &answer, e) &&
+           print_result(c, in, writer_view(&answer), e);
 }
 
 int cmd_init(struct cli *c, int argc, char **argv)

@@ -230,8 +230,7 @@ static bool verify_detached(struct verify *v, const struct source *in, struct er
     struct reader head, signer = {0};
     struct signature *list = NULL;
     size_t count = 0;
-    TRY(offline_open_file(v->options.content, &v->content_fd, e));
-    TRY(source_file(v->content_fd, &content, e));
+    TRY(cli_open_input(v->options.content, &v->content_fd, &content, e));
     TRY(source_head(v->cli->arena, in, 4096, &head, e));
     TRY(read_signer(v, &signer, e));
     const char *directive =
@@ -258,8 +257,7 @@ static bool run(struct verify *v, struct err *e)
     struct source in;
     struct workspace_limits limits = workspace_default_limits();
     TRY(read_trust(v, e));
-    TRY(offline_open_file(v->input, &v->fd, e));
-    TRY(source_file(v->fd, &in, e));
+    TRY(cli_open_input(v->input, &v->fd, &in, e));
     TRY(pool_new(1, &v->pool, e));
     TRY(offline_scratch("/tmp", &v->scratch, e));
     TRY(workspace_init(&v->workspace, v->pool, v->scratch, &limits, e));

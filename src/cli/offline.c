@@ -172,8 +172,7 @@ bool offline_open(struct offline *o, const char *input, const char *config,
     struct reader xml;
     o->path = input;
     o->artifact.name = offline_name(input);
-    TRY(offline_open_file(input, &o->input, e));
-    TRY(source_file(o->input, &o->artifact.in, e));
+    TRY(cli_open_input(input, &o->input, &o->artifact.in, e));
     if (config == NULL)
         TRY(default_configuration(o, hash, e));
     else

@@ -314,6 +314,14 @@ class Offline(unittest.TestCase):
                      os.path.join(self.keys, "rsa.pem"), "--config", "ac.xml", "in.zip", "o", expect=2)
         self.assertEqual(sorted(os.listdir(self.dir)), ["ac.xml", "bad.xml", "in.zip"])
 
+    def test_pipes_and_folders_are_refused_at_once(self):
+        self.write("ac.xml", config('<zip-file><file path="a">%s</file></zip-file>' % RAW))
+        os.mkfifo(self.path("pipe"))
+        for name in ("pipe", "."):
+            for args in (("verify", name), ("verify", "--content", name, "ac.xml"), ("plan", "--config", "ac.xml", name)):
+                self.assertIn('"%s" is not a regular file' % name, self.run_cli(*args, expect=2).stderr)
+            self.assertIn("not a regular file", self.sign("--config", "ac.xml", name, "o", expect=2).stderr)
+
     def test_output_is_not_overwritten(self):
         self.write("in.zip", make_zip([("a", b"1")]))
         self.write("ac.xml", config('<zip-file><file path="a">%s</file></zip-file>' % RAW))

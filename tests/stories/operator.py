@@ -117,6 +117,15 @@ class Operator(unittest.TestCase):
                 self.assertIn("line %d" % line, done.stderr)
                 self.assertIn(word, done.stderr)
 
+    def test_init_checks_the_address_before_it_makes_anything(self):
+        for url in ("example.org", "https://", "https:////", "ftp://a.example"):
+            done = run("init", "--data", self.data, "--base-url", url)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("base_url", done.stderr)
+        self.assertFalse(os.path.exists(self.data))
+        done = run("init", "--data", self.data, "--base-url", "https://a.example/sign/", "--json")
+        self.assertEqual(json.loads(done.stdout)["url"], "https://a.example/sign")
+
     def test_init_leaves_what_is_there_alone(self):
         os.makedirs(self.data)
         with open(os.path.join(self.data, "mine"), "w", encoding="utf-8") as f:

@@ -4,8 +4,6 @@
 #include "base/text.h"
 #include "cli/remote/commands.h"
 #include "cli/remote/request.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,14 +25,8 @@ static const char *base_name(const char *path)
 
 static bool open_input(const char *path, int *ret_fd, struct source *ret, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct err kind = {0};
-    if (fd < 0)
-        return err_user(e, ERR_IO, "\"%.250s\" cannot be read: %s.", path, strerror(errno));
-    *ret_fd = fd;
-    if (!source_file(fd, ret, &kind))
-        return err_user(e, ERR_IO, "\"%.250s\" is not a file that can be read.", path);
-    return ret->size > 0 || err_user(e, ERR_USAGE, "\"%.250s\" is empty.", path);
+    return cli_open_input(path, ret_fd, ret, e) &&
+           (ret->size > 0 || err_user(e, ERR_USAGE, "\"%.250s\" is empty.", path));
 }
 
 static bool put_field(struct http_field *fields, size_t *count, const char *name, const char *value)
