@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The house rules that a program can check. Prints each breach as path:line: rule: what. Exceptions, each
-with its reason, stand in tools/exceptions.txt. check.py [--programs FOLDER | RULE...]"""
+with its reason, stand in tools/exceptions.txt. check.py [--release BUILD | RULE...]"""
 import glob
+import json
 import os
 import re
 import shutil
@@ -304,17 +305,38 @@ def check_packages(b, names):
             b.add("packages", "tools/packages.txt", number, "NAME  TIER  REASON")
 
 
-def check_programs(b, folder):
+def check_programs(b, build):
     """Nothing of fault injection may be in a release."""
-    programs = [p for p in sorted(glob.glob(os.path.join(folder, "*"))) if os.path.isfile(p) and os.access(p, os.X_OK)]
+    programs = [p for p in sorted(glob.glob(os.path.join(build, "bin/*"))) if os.path.isfile(p) and os.access(p, os.X_OK)]
     if not programs:
-        b.add("programs", folder, 1, "no programs")
+        b.add("programs", build, 1, "no programs")
     for path in programs:
         with open(path, "rb") as f:
             data = f.read()
         for word in (b"fault_arm", b"crashpoint_arm"):
             if word in data:
                 b.add("programs", os.path.relpath(path, ROOT), 1, "%s is in it" % word.decode())
+
+
+def check_fresh(b, build):
+    """./run builds without tests, where no package of the tests is installed."""
+    plain = os.path.join(ROOT, "build-run")
+    again = ["--reconfigure"] if os.path.exists(os.path.join(plain, "build.ninja")) else []
+    subprocess.run(["meson", "setup", plain, "-Dtests=false"] + again, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    targets = json.loads(subprocess.run(["meson", "introspect", "--targets", plain], check=True, stdout=subprocess.PIPE).stdout)
+    compiled = {os.path.normpath(s) for t in targets if t["build_by_default"] for part in t["target_sources"] for s in part.get("sources", [])}
+    known = subprocess.run(["ninja", "-C", build, "-t", "deps"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    included = {}
+    for block in known.split("\n\n"):
+        files = [os.path.normpath(os.path.join(build, line.strip())) for line in block.splitlines()[1:]]
+        if files:
+            included.setdefault(files[0], set()).update(files)
+    for source in sorted(compiled):
+        if source.endswith(".c") and source.startswith(os.path.join(ROOT, "src")) and source not in included:
+            b.add("fresh", os.path.relpath(source, ROOT), 1, "not in " + build)
+        for header in sorted(included.get(source, [])):
+            if os.path.basename(header) == "cmocka.h":
+                b.add("fresh", os.path.relpath(source, ROOT), 1, "./run compiles it, and has no cmocka.h")
 
 
 RULES = {"layers": check_layers, "formats": check_formats, "size": check_size, "banned": check_banned, "cleanup": check_cleanup, "durable": check_durable,
@@ -324,9 +346,11 @@ RULES = {"layers": check_layers, "formats": check_formats, "size": check_size, "
 def main():
     b = Breaches()
     arguments = sys.argv[1:]
-    if arguments[:1] == ["--programs"]:
-        check_programs(b, arguments[1])
-        rules = ["programs"]
+    if arguments[:1] == ["--release"]:
+        build = os.path.abspath(arguments[1])
+        check_programs(b, build)
+        check_fresh(b, build)
+        rules = ["programs", "fresh"]
     else:
         rules = arguments or list(RULES)
         names = tracked()

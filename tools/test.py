@@ -173,7 +173,7 @@ def checks(tally):
 
 
 def release_programs(tally):
-    command(tally, "checks of the programs", [sys.executable, "tools/check.py", "--programs", "build/bin"], environment("build"))
+    command(tally, "checks of the release", [sys.executable, "tools/check.py", "--release", "build"], environment("build"))
 
 
 def foreign_tools(tally):
