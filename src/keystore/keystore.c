@@ -142,7 +142,7 @@ bool keystore_head(struct keystore *k, struct reader *ret, struct err *e)
     CLEANUP(writer_done) struct writer text = {0};
     CLEANUP(writer_done) struct writer signature = {0};
     const struct state *s = &k->state;
-    uint64_t last = k->journal.next - 1;
+    uint64_t last = s->last;
     writer_init(&text, 1024);
     writer_init(&signature, 64);
     if (k->head.len == 0 || k->head_journal != last || k->head_size != s->head_size) {
@@ -184,13 +184,14 @@ static bool check_stored_head(const struct keystore *k, struct reader bytes, uin
         return err_set(e, ERR_KEY_ROLLBACK,
                        "the stored log head was not signed by the log key of this key folder. Put "
                        "the database and the key folder together that belong together");
-    if (h.epoch > s->epoch || h.journal >= k->journal.next)
+    if (h.epoch > s->epoch ||
+        (h.epoch == s->epoch && (h.journal > s->last || h.size > s->head_size)))
         return err_set(e, ERR_KEY_ROLLBACK,
                        "the stored head knows journal record %" PRIu64
                        ", the journal ends at %" PRIu64
                        ": the key folder was rolled back. Put the newer key folder back, or run "
                        "'chancery-key restore'",
-                       h.journal, k->journal.next - 1);
+                       h.journal, s->last);
     if (h.epoch == s->epoch && h.size > tree)
         return err_set(
             e, ERR_KEY_ROLLBACK,

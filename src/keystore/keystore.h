@@ -63,8 +63,8 @@ MUST_CHECK bool keystore_commit(struct keystore *k, struct err *e);
 /* After the answers: wipes dropped keys (no thread may sign with one), begins a new journal file
  * when this one is long, which forgets old closed grants. */
 MUST_CHECK bool keystore_tidy(struct keystore *k, struct instant now, struct err *e);
-/* The accepted head, signed, with the number of the last committed record; borrowed until the next
- * call. */
+/* The accepted head, signed, with the number of the last committed record (checkpoints do not
+ * count); borrowed until the next call. */
 MUST_CHECK bool keystore_head(struct keystore *k, struct reader *ret, struct err *e);
 
 /* Only with the service stopped, by the operator, who is named in the journal. Both commit. */

@@ -223,6 +223,7 @@ static void test_keystore__a_journal_put_back_is_noticed(void **state)
     (void)state;
     struct fake_bench b, old;
     struct fake_grant f;
+    struct merkle_hash root;
     struct writer head;
     struct err e = {0};
     fake_begin(&b);
@@ -236,12 +237,18 @@ static void test_keystore__a_journal_put_back_is_noticed(void **state)
     keystore_free(b.k);
     b.k = NULL;
     fake_folder_copy(old.folder, b.folder);
-    fake_must(keystore_open(b.folder, -1, b.now, &b.k, &e), &e);
-    fake_expect(fake_show_log(&b, writer_view(&head), &e), &e, ERR_KEY_ROLLBACK);
-    fake_expect(fake_sign(&b, &f, 0, OTHER, &e), &e, ERR_KEY_LOG);
-    fake_must(keystore_restore(b.k, b.now, reader_text("root"), b.log.edge.size,
-                               merkle_view(&b.k->state.head_root), &e),
-              &e);
+    for (int starts = 0; starts < 10;
+         starts++) { /* each begins a journal file: that heals nothing */
+        keystore_free(b.k);
+        fake_must(keystore_open(b.folder, -1, b.now, &b.k, &e), &e);
+        fake_expect(fake_show_log(&b, writer_view(&head), &e), &e, ERR_KEY_ROLLBACK);
+        fake_expect(fake_sign(&b, &f, 0, OTHER, &e), &e, ERR_KEY_LOG);
+    }
+    assert_true(merkle_root(&b.log.edge, &root, &e));
+    fake_must(
+        keystore_restore(b.k, b.now, reader_text("root"), b.log.edge.size, merkle_view(&root), &e),
+        &e);
+    fake_must(fake_show_log(&b, writer_view(&head), &e), &e); /* the way on that was named */
     writer_done(&head);
     fake_grant_done(&f);
     fake_folder_remove(old.path, old.folder);

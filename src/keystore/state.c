@@ -477,9 +477,8 @@ static bool apply_floor(struct state *s, struct reader body, struct err *e)
     return true;
 }
 
-bool state_apply(void *ctx, const struct record_ENTRY *entry, struct err *e)
+static bool apply(struct state *s, const struct record_ENTRY *entry, struct err *e)
 {
-    struct state *s = ctx;
     if (s->epoch == 0 && entry->kind != ENTRY_EPOCH && entry->kind != ENTRY_CHECKPOINT)
         return refuse(e, "a record before the first epoch");
     switch ((enum entry_kind)entry->kind) {
@@ -518,14 +517,33 @@ bool state_apply(void *ctx, const struct record_ENTRY *entry, struct err *e)
                    entry->number, entry->kind);
 }
 
+/* Every start writes a CHECKPOINT: would it count, a journal that was put back could grow past the
+ * heads that it has forgotten. What a CHECKPOINT repeats has no numbers but that of `last`, in its
+ * EPOCH; without it (a first file, or one of an older version) the CHECKPOINT's own stands in. */
+bool state_apply(void *ctx, const struct record_ENTRY *entry, struct err *e)
+{
+    struct state *s = ctx;
+    TRY(apply(s, entry, e));
+    if (entry->number > 0 && (entry->kind != ENTRY_CHECKPOINT || s->last == 0))
+        s->last = entry->number;
+    return true;
+}
+
 /* --- checkpoint ---------------------------------------------------------------------------- */
+
+static void put_numbered(struct writer *w, uint64_t number, uint64_t wall, enum entry_kind kind,
+                         const struct writer *body)
+{
+    record_ENTRY_write(
+        w, &(struct record_ENTRY){
+               .number = number, .wall = wall, .kind = (uint8_t)kind, .body = writer_view(body)});
+    if (body->failed)
+        w->failed = true;
+}
 
 static void put(struct writer *w, uint64_t wall, enum entry_kind kind, const struct writer *body)
 {
-    record_ENTRY_write(
-        w, &(struct record_ENTRY){.wall = wall, .kind = (uint8_t)kind, .body = writer_view(body)});
-    if (body->failed)
-        w->failed = true;
+    put_numbered(w, 0, wall, kind, body);
 }
 
 static size_t grant_size(const struct grant *g)
@@ -602,7 +620,7 @@ bool state_checkpoint(struct state *s, struct writer *w, struct err *e)
                                               .log_key = reader_over(s->log_key, s->log_key_len),
                                               .size = 0,
                                               .root = merkle_view(&s->head_root)});
-    put(w, 0, ENTRY_EPOCH, &b);
+    put_numbered(w, s->last, 0, ENTRY_EPOCH, &b);
     writer_reset(&b);
     record_MARK_write(&b, &(struct record_MARK){s->head_size, merkle_view(&s->head_root)});
     put(w, 0, ENTRY_HEAD, &b);

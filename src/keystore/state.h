@@ -80,6 +80,7 @@ enum { STATE_BUCKETS = 4096 };
 struct state {
     char node[NODE_ID + 1];
     uint64_t epoch, floor; /* leaves below floor authorise nothing */
+    uint64_t last;         /* number of the newest record that is no CHECKPOINT */
     uint8_t log_key[64];   /* SPKI of K_log */
     size_t log_key_len;
     uint64_t head_size; /* the head accepted last */
