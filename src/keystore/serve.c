@@ -383,8 +383,10 @@ static bool take_batch(struct serve *s, struct channel *c, struct err *e)
 bool serve_core(struct serve *s, struct channel *core, bool fresh, int control_fd,
                 enum serve_end *ret, struct err *e)
 {
-    if (fresh)
+    if (fresh) {
+        drain(s); /* for the channel before, whose number the next one may get */
         s->keystore->log_checked = false;
+    }
     for (;;) {
         struct pollfd p[2] = {{.fd = core->fd, .events = POLLIN},
                               {.fd = control_fd, .events = POLLIN}};
