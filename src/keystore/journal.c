@@ -343,12 +343,16 @@ bool journal_commit(struct journal *j, struct err *e)
 {
     CLEANUP(writer_done) struct writer w = {0};
     writer_init(&w, GROUP_MAX + 2 * JOURNAL_SECTOR);
+    if (j->broken)
+        return err_set(e, ERR_IO, "the journal could not be written before");
     if (j->group.len == 0)
         return writer_ok(&j->group, e);
+    j->broken = true; /* until it is on the disk */
     TRY(frame(j, &w, e));
     TRY(file_write_fd(j->fd, writer_view(&w), e));
     TRY(sync_steps(j->fd, j->steps, e));
     j->size += w.len;
     j->steps = 0;
+    j->broken = false;
     return true;
 }

@@ -24,6 +24,7 @@ struct journal {
     size_t last;         /* where the last of them begins */
     uint8_t chain[JOURNAL_CHAIN];
     bool tail_dropped; /* the replay met a cut tail */
+    bool broken;       /* a group is perhaps not on the disk: nothing is, from there on */
     uint64_t file;     /* number in the file's name */
 };
 
@@ -45,8 +46,9 @@ MUST_CHECK bool journal_add(struct journal *j, uint64_t wall, uint8_t kind, stru
                             enum crashpoint step, struct record_ENTRY *ret, struct err *e);
 /* Takes the entry that was added last back out of the group: what it says did not happen. */
 void journal_take_back(struct journal *j);
-/* One write, one sync; nothing to do is fine. False: the entries of the group may or may not be
- * on the disk; the process must answer nobody and end, the next start finds out. */
+/* One write, one sync; nothing to do is fine. False, now and from then on: the entries of the group
+ * may or may not be on the disk; the process must answer nobody and end, the next start finds out.
+ */
 MUST_CHECK bool journal_commit(struct journal *j, struct err *e);
 void journal_done(struct journal *j);
 

@@ -2,6 +2,7 @@
 #include "base/test.h"
 #include "keystore/fake_bench.h"
 #include "keystore/rules.h"
+#include <fcntl.h>
 
 static const struct instant T0 = FAKE_NOW;
 static const sign_algorithm P256 = FAKE_ALGORITHM;
@@ -378,6 +379,30 @@ static void test_keystore__hash_is_grant_use_and_close_in_one(void **state)
     fake_end(&b);
 }
 
+/* KEY_DROP syncs by itself, in the middle of a batch: when that fails, nobody of the batch may hear
+ * yes from the sync at its end. */
+static void test_keystore__a_sync_that_failed_is_not_made_good_by_the_next(void **state)
+{
+    (void)state;
+    struct fake_bench b;
+    struct fake_grant f;
+    struct err e = {0};
+    struct held_key *held;
+    struct msg_KEY_NEW second = {.key = reader_text("k2"), .type = reader_text("ec-p256")};
+    fake_begin(&b);
+    fake_must(keystore_new_key(b.k, b.now, &second, &held, &e), &e);
+    fake_good(&f, 1, 1);
+    fake_must(fake_give(&b, &f, &e), &e);
+    fake_must(fake_sign(&b, &f, 0, DIGEST, &e), &e); /* waits for the sync */
+    file_close(&b.k->journal.fd);
+    b.k->journal.fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(b.k->journal.fd >= 0);
+    fake_expect(keystore_drop_key(b.k, b.now, reader_text("k2"), &e), &e, ERR_STORAGE_FULL);
+    fake_expect(keystore_commit(b.k, &e), &e, ERR_IO);
+    fake_grant_done(&f);
+    fake_end(&b);
+}
+
 int main(void)
 {
     struct err e = {0};
@@ -391,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_keystore__a_grant_ends_by_either_clock),
         cmocka_unit_test(test_keystore__a_forgotten_grant_cannot_return),
         cmocka_unit_test(test_keystore__hash_is_grant_use_and_close_in_one),
+        cmocka_unit_test(test_keystore__a_sync_that_failed_is_not_made_good_by_the_next),
     };
     return crypto_start(&e) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
