@@ -4,6 +4,7 @@
 #include "store/effects.h"
 #include "store/testdb.h"
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,36 @@ static void test_db_open__migrates_and_prepares_every_query(void **state)
     testdb_reopen(t);
     assert_true(db_version(t->db, &version, &e));
     assert_int_equal(version, MIGRATION__COUNT);
+}
+
+/* Each is asked every second or by every submission, of tables that only grow. */
+static void test_db__frequent_queries_search_no_whole_table(void **state)
+{
+    static const enum query often[] = {
+        QUERY_audit_head_last,        QUERY_audit_size,
+        QUERY_requests_past_deadline, QUERY_request_insert,
+        QUERY_idempotency_by_key,     QUERY_idempotency_delete_old,
+        QUERY_request_by_id,          QUERY_grant_open_of_request,
+        QUERY_requests_uses_blob,     QUERY_job_turn_next,
+        QUERY_job_next_due,           QUERY_outcome_leaf,
+    };
+    struct testdb *t = testdb_of(state);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+    for (size_t i = 0; i < COUNT_OF(often); i++) {
+        char sql[8192];
+        sqlite3_stmt *st = NULL;
+        (void)snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", query_rows[often[i]].sqlite);
+        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+        while (sqlite3_step(st) == SQLITE_ROW) {
+            const char *plan = (const char *)sqlite3_column_text(st, 3);
+            if (strncmp(plan, "SCAN ", 5) == 0 && strstr(plan, "INDEX") == NULL &&
+                strcmp(plan, "SCAN x") != 0) /* a sub-query of ours */
+                fail_msg("%s: %s", query_rows[often[i]].name, plan);
+        }
+        (void)sqlite3_finalize(st);
+    }
+    (void)sqlite3_close(db);
 }
 
 static void test_db_open__refuses_a_newer_database(void **state)
@@ -405,6 +436,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_ON_BOTH(test_db_open__migrates_and_prepares_every_query),
+        cmocka_unit_test_setup_teardown(test_db__frequent_queries_search_no_whole_table,
+                                        testdb_sqlite, testdb_done),
         TEST_ON_BOTH(test_db_open__refuses_a_newer_database),
         TEST_ON_BOTH(test_db_open__read_only_changes_nothing),
         cmocka_unit_test(test_db_open__bad_place_is_an_error),
