@@ -333,24 +333,47 @@ bool answers_add(struct answers *a, const struct message *m, struct err *e)
     return ok;
 }
 
-static bool read_effects(struct db_tx *tx, void *ctx, struct err *e)
+struct page {
+    struct effect after;
+    struct writer *records; /* EFFECTs; empty: that was all */
+};
+
+static bool read_page(struct db_tx *tx, void *ctx, struct err *e)
 {
-    struct effect_list *list = ctx;
+    struct page *p = ctx;
     struct db_rows rows;
-    CLEANUP(writer_done) struct writer w = {0};
-    writer_init(&w, 256 << 20);
-    TRY(effects_of(tx, reader_over(list->run->grant, GRANT_ID), &rows, e));
+    writer_reset(p->records);
+    TRY(effects_next(tx, &p->after, &rows, e));
     while (rows_next(&rows))
-        record_EFFECT_write(&w, &(struct record_EFFECT){.slot = (uint32_t)row_int(&rows, "slot"),
-                                                        .kind = (uint8_t)row_int(&rows, "kind"),
-                                                        .request = row_bytes(&rows, "request"),
-                                                        .answer = row_bytes(&rows, "answer")});
-    TRY(writer_ok(&w, e));
-    list->records = arena_bytes(list->run->arena, writer_view(&w));
-    return list->records.at != NULL || arena_err(e);
+        record_EFFECT_write(p->records,
+                            &(struct record_EFFECT){.slot = (uint32_t)row_int(&rows, "slot"),
+                                                    .kind = (uint8_t)row_int(&rows, "kind"),
+                                                    .request = row_bytes(&rows, "request"),
+                                                    .answer = row_bytes(&rows, "answer")});
+    return writer_ok(p->records, e);
 }
 
-bool answers_stored(struct effect_list *list, struct err *e)
+static bool send_page(struct channel *worker, struct reader records, struct err *e)
 {
-    return db_read(list->run->service->db, read_effects, list, e);
+    while (records.left > 0) {
+        struct record_EFFECT effect;
+        struct reader at = records, whole;
+        if (!record_EFFECT_next(&records, &effect) ||
+            !reader_take(&at, at.left - records.left, &whole))
+            return err_set(e, ERR_INTERNAL, "effects");
+        TRY(channel_send_JOB_EFFECT(worker, &(struct msg_JOB_EFFECT){.effect = whole}, NULL, 0, e));
+    }
+    return true;
+}
+
+bool answers_repeat(struct worker_run *run, struct channel *worker, struct err *e)
+{
+    CLEANUP(writer_done) struct writer records = {0};
+    struct page p = {.after.grant = reader_over(run->grant, GRANT_ID), .records = &records};
+    writer_init(&records, 64 << 20);
+    do
+        TRY(db_read(run->service->db, read_page, &p, e) &&
+            send_page(worker, writer_view(&records), e));
+    while (records.len > 0);
+    return true;
 }

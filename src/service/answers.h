@@ -15,10 +15,6 @@ MUST_CHECK bool answers_add(struct answers *a, const struct message *m, struct e
 /* Whether a thread met a failure that ends the run. NULL has none. */
 bool answers_failed(struct answers *a, struct err *e);
 
-/* Effects of earlier runs under the same grant, EFFECT records in the run's arena. */
-struct effect_list {
-    struct worker_run *run;
-    struct reader records;
-};
-MUST_CHECK bool answers_stored(struct effect_list *list, struct err *e);
+/* Sends the worker what earlier runs under the same grant were answered. */
+MUST_CHECK bool answers_repeat(struct worker_run *run, struct channel *worker, struct err *e);
 #endif

@@ -55,23 +55,6 @@ static bool send_job(struct worker_run *run, struct channel *worker, int scratch
     return writer_ok(&options, e) && channel_send_JOB(worker, &m, fds, fd_count, e);
 }
 
-static bool send_effects(struct worker_run *run, struct channel *worker, struct err *e)
-{
-    struct effect_list list = {.run = run};
-    if (run->grant == NULL)
-        return true;
-    TRY(answers_stored(&list, e));
-    while (list.records.left > 0) {
-        struct record_EFFECT effect;
-        struct reader at = list.records, whole;
-        if (!record_EFFECT_next(&list.records, &effect) ||
-            !reader_take(&at, at.left - list.records.left, &whole))
-            return err_set(e, ERR_INTERNAL, "effects");
-        TRY(channel_send_JOB_EFFECT(worker, &(struct msg_JOB_EFFECT){.effect = whole}, NULL, 0, e));
-    }
-    return true;
-}
-
 static bool check_number(const struct worker_run *run, uint64_t job, struct err *e)
 {
     return job == run->job || err_set(e, ERR_IPC_MESSAGE, "the end of another job");
@@ -170,7 +153,9 @@ static bool run_on(struct worker_run *run, struct channel *worker, int scratch, 
     struct message m = {0};
     bool hello = channel_hello(worker, &m, e);
     message_done(&m);
-    TRY(hello && send_job(run, worker, scratch, e) && send_effects(run, worker, e));
+    TRY(hello && send_job(run, worker, scratch, e));
+    if (run->grant != NULL)
+        TRY(answers_repeat(run, worker, e));
     TRY(channel_send_JOB_BEGIN(worker, &(struct msg_JOB_BEGIN){.job = run->job}, NULL, 0, e));
     struct answers *answers = NULL;
     if (run->kind == JOB_SIGN)

@@ -31,21 +31,40 @@ static bool put_row(struct db_tx *tx, void *ctx, struct err *e)
     return !r->then_fail || err_set(e, ERR_USAGE, "test");
 }
 
-static bool count_rows(struct db_tx *tx, void *ctx, struct err *e)
+struct counting {
+    struct effect after;
+    size_t page;
+};
+
+static bool count_page(struct db_tx *tx, void *ctx, struct err *e)
 {
+    struct counting *c = ctx;
     struct db_rows rows;
-    if (!effects_of(tx, grant, &rows, e))
+    if (!effects_next(tx, &c->after, &rows, e))
         return false;
-    *(size_t *)ctx = rows.count;
+    c->page = rows.count;
+    return true;
+}
+
+static bool count_rows(struct db_tx *tx, size_t *ret, struct err *e)
+{
+    struct counting c = {.after.grant = grant};
+    if (!count_page(tx, &c, e))
+        return false;
+    *ret = c.page;
     return true;
 }
 
 static size_t rows_in(struct testdb *t)
 {
     struct err e = {0};
+    struct counting c = {.after.grant = grant};
     size_t n = 0;
-    if (!db_read(t->db, count_rows, &n, &e))
-        fail_msg("%s", e.detail);
+    do {
+        if (!db_read(t->db, count_page, &c, &e))
+            fail_msg("%s", e.detail);
+        n += c.page;
+    } while (c.page > 0);
     return n;
 }
 
@@ -161,7 +180,7 @@ static bool read_values(struct db_tx *tx, void *ctx, struct err *e)
 {
     const struct row *want = ctx;
     struct db_rows rows;
-    if (!effects_of(tx, grant, &rows, e))
+    if (!effects_next(tx, &(struct effect){.grant = grant}, &rows, e))
         return false;
     assert_int_equal(rows.count, 2);
     assert_true(rows_next(&rows));
@@ -237,6 +256,24 @@ static bool write_in_read(struct db_tx *tx, void *ctx, struct err *e)
     struct row r = {.slot = 1, .request = reader_text("?"), .answer = reader_text("!")};
     (void)ctx;
     return put_row(tx, &r, e);
+}
+
+/* More than the results of one transaction may take. */
+static void test_effects__of_a_large_job_come_in_pages(void **state)
+{
+    enum { ROWS = 700, BYTES = 100 * 1024 };
+    struct testdb *t = testdb_of(state);
+    struct err e = {0};
+    uint8_t *answer = calloc(1, BYTES);
+    assert_non_null(answer);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        struct row r = {
+            .slot = i, .request = reader_text("?"), .answer = reader_over(answer, BYTES)};
+        if (!db_write(t->db, CRASH_D14, put_row, &r, &e))
+            fail_msg("%s", e.detail);
+    }
+    assert_int_equal(rows_in(t), ROWS);
+    free(answer);
 }
 
 static void test_db_read__cannot_write(void **state)
@@ -443,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_db_open__bad_place_is_an_error),
         TEST_ON_BOTH(test_db__values_come_back),
         TEST_ON_BOTH(test_db_write__conflict_is_told_and_undone),
+        TEST_ON_BOTH(test_effects__of_a_large_job_come_in_pages),
         TEST_ON_BOTH(test_db_read__cannot_write),
         TEST_ON_BOTH(test_db_read__is_one_snapshot),
         TEST_ON_BOTH(test_db_write__a_failing_member_is_undone_alone),

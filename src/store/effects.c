@@ -35,9 +35,20 @@ bool effect_get(struct db_tx *tx, struct effect *effect, bool *ret_found, struct
     return true;
 }
 
-bool effects_of(struct db_tx *tx, struct reader grant, struct db_rows *ret, struct err *e)
+bool effects_next(struct db_tx *tx, struct effect *after, struct db_rows *ret, struct err *e)
 {
-    return tx_query(tx, QUERY_effects_of, DB_ARGS(DB_BYTES(grant)), ret, e);
+    TRY(tx_query(tx, QUERY_effects_next,
+                 DB_ARGS(DB_BYTES(after->grant), DB_INT(after->slot), DB_INT(after->kind),
+                         DB_INT(after->attempt)),
+                 ret, e));
+    struct db_rows last = *ret;
+    last.next = last.count;
+    if (last.count > 0)
+        *after = (struct effect){.grant = after->grant,
+                                 .slot = (uint32_t)row_int(&last, "slot"),
+                                 .kind = (uint32_t)row_int(&last, "kind"),
+                                 .attempt = (uint32_t)row_int(&last, "attempt")};
+    return true;
 }
 
 bool effects_drop(struct db_tx *tx, struct reader grant, struct err *e)

@@ -19,9 +19,11 @@ MUST_CHECK bool effect_put(struct db_tx *tx, const struct effect *effect, struct
 /* Looks one up by grant, slot, kind and attempt and fills in request and answer (memory of the
  * transaction's results); *ret_found says whether it is there. */
 MUST_CHECK bool effect_get(struct db_tx *tx, struct effect *effect, bool *ret_found, struct err *e);
-/* All of a grant, in order: columns slot, kind, attempt, request, answer. */
-MUST_CHECK bool effects_of(struct db_tx *tx, struct reader grant, struct db_rows *ret,
-                           struct err *e);
+/* Those of a grant, in order and in pages that fit into a transaction's memory (a large job has
+ * gigabytes of time stamps): columns slot, kind, attempt, request, answer. `after`: the grant, and
+ * zeros for the first page; it moves on. No rows: that was all. */
+MUST_CHECK bool effects_next(struct db_tx *tx, struct effect *after, struct db_rows *ret,
+                             struct err *e);
 /* When the request is final. */
 MUST_CHECK bool effects_drop(struct db_tx *tx, struct reader grant, struct err *e);
 #endif

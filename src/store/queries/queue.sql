@@ -60,9 +60,9 @@ ON CONFLICT (grant_id, slot, kind, attempt) DO NOTHING
 SELECT request, answer FROM effects
 WHERE grant_id = $1 AND slot = $2 AND kind = $3 AND attempt = $4
 
--- name: effects_of
+-- name: effects_next
 SELECT slot, kind, attempt, request, answer FROM effects
-WHERE grant_id = $1 ORDER BY slot, kind, attempt
+WHERE grant_id = $1 AND (slot, kind, attempt) > ($2, $3, $4) ORDER BY slot, kind, attempt LIMIT 200
 
 -- name: effects_drop
 DELETE FROM effects WHERE grant_id = $1
