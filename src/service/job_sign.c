@@ -20,6 +20,7 @@ struct attempt {
     uint64_t intent;
     uint8_t seed[32];
     int64_t time;         /* seconds */
+    bool resumed;         /* the grant is that of a run that was cut off */
     const char *outdated; /* why the open grant cannot be used; NULL: it can */
     uint8_t subject[SUBJECT_SIZE];
     bool stamps;
@@ -112,12 +113,12 @@ static bool check_grant(struct attempt *t, struct reader encoding, struct err *e
     return true;
 }
 
-static bool reuse_grant(struct db_tx *tx, struct attempt *t, bool *ret_found, struct err *e)
+static bool reuse_grant(struct db_tx *tx, struct attempt *t, struct err *e)
 {
     struct db_rows row;
     TRY(tx_one(tx, QUERY_grant_open_of_request, DB_ARGS(DB_TEXT(t->context->request)), &row, e));
-    *ret_found = row.count == 1;
-    if (!*ret_found)
+    t->resumed = row.count == 1;
+    if (!t->resumed)
         return true;
     struct reader id = row_bytes(&row, "id"), seed = row_bytes(&row, "seed");
     t->intent = (uint64_t)row_int(&row, "intent");
@@ -133,9 +134,8 @@ static bool begin_attempt(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct attempt *t = ctx;
     struct job_context *c = t->context;
-    bool found;
-    TRY(queue_check(tx, &c->job, e) && reuse_grant(tx, t, &found, e));
-    if (found)
+    TRY(queue_check(tx, &c->job, e) && reuse_grant(tx, t, e));
+    if (t->resumed)
         return true;
     sign_algorithm algorithms[GRANT_ALGORITHMS];
     struct grant_made made;
@@ -456,9 +456,15 @@ static bool obtain_grant(struct attempt *t, bool *ret_over, struct err *e)
     struct job_context *c = t->context;
     struct err why = {0};
     TRY(db_write(c->service->db, CRASH_D10, begin_attempt, t, e));
-    if (t->outdated != NULL)
+    bool granted = t->outdated == NULL && authority_grant(c->service, t->intent, &why);
+    if (t->resumed && why.code == ERR_GRANT)
+        t->outdated = "the key process does not take it any more"; /* a restore of the log, say */
+    if (t->outdated != NULL) {
         TRY(replace_grant(t, e));
-    if (authority_grant(c->service, t->intent, &why))
+        why = (struct err){0};
+        granted = authority_grant(c->service, t->intent, &why);
+    }
+    if (granted)
         return true;
     *ret_over = is_answer(&why);
     if (*ret_over)
