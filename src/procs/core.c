@@ -406,8 +406,9 @@ struct drain {
 static void *drain_jobs(void *ctx)
 {
     struct drain *d = ctx;
-    jobs_stop(d->core->jobs, d->ms);
-    db_close(d->core->service.db);
+    /* A database that is in use is left to the next start, which takes it up as after a crash. */
+    if (jobs_stop(d->core->jobs, d->ms) && incoming_is_idle(d->core->incoming))
+        db_close(d->core->service.db);
     log_line(LOG_INFO, NULL, "drained");
     _exit(0);
 }

@@ -168,6 +168,14 @@ static unsigned long look(struct jobs *j, bool *ret_stopping)
     return seen;
 }
 
+static void thread_ends(struct jobs *j)
+{
+    (void)pthread_mutex_lock(&j->lock);
+    j->running--;
+    (void)pthread_cond_broadcast(&j->changed);
+    (void)pthread_mutex_unlock(&j->lock);
+}
+
 static void *job_thread(void *ctx)
 {
     struct hand *h = ctx;
@@ -180,10 +188,7 @@ static void *job_thread(void *ctx)
         if (!one_job(h) && !wait_for_work(j, seen))
             break;
     }
-    (void)pthread_mutex_lock(&j->lock);
-    j->running--;
-    (void)pthread_cond_broadcast(&j->changed);
-    (void)pthread_mutex_unlock(&j->lock);
+    thread_ends(j);
     return NULL;
 }
 
@@ -286,6 +291,8 @@ static void *clock_thread(void *ctx)
         if (second % TIDY_EVERY == TIDY_EVERY - 1)
             tidy(s);
     }
+    refusals_write(s, INT64_MAX); /* what was counted and is not a minute old */
+    thread_ends(j);
     return NULL;
 }
 
@@ -312,6 +319,7 @@ static void *seal_thread(void *ctx)
             !authority_seal(j->service, &e))
             j->service->report(j->service->report_ctx, "log head", &e);
     }
+    thread_ends(j);
     return NULL;
 }
 
@@ -328,7 +336,7 @@ static bool reclaim(struct db_tx *tx, void *ctx, struct err *e)
 
 bool jobs_start(struct jobs *j, unsigned threads, struct err *e)
 {
-    j->running = threads;
+    j->running = threads + 2;
     if (pthread_create(&j->clock, NULL, clock_thread, j) != 0 ||
         pthread_create(&j->sealer, NULL, seal_thread, j) != 0)
         return err_set(e, ERR_NO_MEMORY, "threads");
@@ -369,7 +377,7 @@ void jobs_wake(struct jobs *j)
     (void)pthread_mutex_unlock(&j->lock);
 }
 
-void jobs_stop(struct jobs *j, int64_t ms)
+bool jobs_stop(struct jobs *j, int64_t ms)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -380,5 +388,7 @@ void jobs_stop(struct jobs *j, int64_t ms)
     while (j->running > 0)
         if (pthread_cond_timedwait(&j->changed, &j->lock, &until) != 0)
             break;
+    bool all = j->running == 0;
     (void)pthread_mutex_unlock(&j->lock);
+    return all;
 }

@@ -12,6 +12,7 @@ MUST_CHECK bool jobs_new(struct service *s, struct jobs **ret, struct err *e);
 /* From here on work is done. */
 MUST_CHECK bool jobs_start(struct jobs *j, unsigned threads, struct err *e);
 void jobs_wake(struct jobs *j);
-/* No new jobs; those that run may finish within ms, then what is left stays for the next start. */
-void jobs_stop(struct jobs *j, int64_t ms);
+/* No new jobs; those that run may finish within ms, then what is left stays for the next start.
+ * Whether all threads have ended: else the database is in use, and only _exit may follow. */
+bool jobs_stop(struct jobs *j, int64_t ms);
 #endif

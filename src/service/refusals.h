@@ -22,6 +22,7 @@ struct refusal {
 
 /* Never fails: what cannot be written is reported to the operator, and the refusal stands. */
 void refusal_note(struct service *s, const struct refusal *r);
-/* Writes what was counted and is a minute old at `now` (boot time); called every second or so. */
+/* Writes what was counted and is a minute old at `now` (boot time); called every second or so, and
+ * with INT64_MAX at the end. */
 void refusals_write(struct service *s, int64_t now);
 #endif

@@ -314,6 +314,14 @@ void incoming_drain(struct incoming *in)
     (void)pthread_mutex_unlock(&in->lock);
 }
 
+bool incoming_is_idle(struct incoming *in)
+{
+    (void)pthread_mutex_lock(&in->lock);
+    bool idle = in->calls == NULL;
+    (void)pthread_mutex_unlock(&in->lock);
+    return idle;
+}
+
 bool incoming_new(struct service *s, unsigned threads, struct incoming **ret, struct err *e)
 {
     struct incoming *in = calloc(1, sizeof *in);

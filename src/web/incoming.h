@@ -15,4 +15,5 @@ MUST_CHECK bool incoming_new(struct service *s, unsigned threads, struct incomin
 MUST_CHECK bool incoming_receive(struct incoming *in, struct channel front, struct err *e);
 /* No new calls: 503. */
 void incoming_drain(struct incoming *in);
+bool incoming_is_idle(struct incoming *in); /* no call is at work */
 #endif

@@ -239,6 +239,9 @@ class Refusals(Story):
         self.assertEqual(len(new), 1)
         for word in (b'"actorName":"stranger"', b'"project":"acme-app"', b'"signingPolicy":"test-signing"', b'"address":"127.0.0.1"'):
             self.assertIn(word, new[0])
+        self.assertEqual(self.s.stop(), 0)  # the minute is not over: what waits is written at the end
+        self.assertEqual([b'"more":"4"' in leaf for leaf in events()[before + 1:]], [True])
+        self.s.start()
 
     def test_a_dry_run_is_taken_at_its_word(self):
         document = json.dumps({"apiVersion": "chancery/v1", "projects": [{"slug": "never", "name": "Never"}]}).encode()
