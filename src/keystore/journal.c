@@ -15,7 +15,7 @@
 static const char file_magic[] = "chancery journal 1\n", group_magic[] = "CHG1";
 enum {
     GROUP_HEAD = 4 + 4 + 4 + 8,
-    GROUP_MAX = 128 << 20,
+    GROUP_MAX = 192 << 20,
     FILE_MAX = 256 << 20,
     NAME_MAX_LENGTH = 32,
 };
@@ -296,7 +296,7 @@ bool journal_rotate(struct journal *j, uint64_t wall, struct reader checkpoint, 
     if (j->fd < 0)
         return err_errno(e, name);
     j->file++;
-    j->size = file.len;
+    j->size = j->begun = file.len;
     return true;
 }
 

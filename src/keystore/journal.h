@@ -19,6 +19,7 @@ struct journal {
     uint64_t next;       /* number of the next ENTRY; the first is 1 */
     uint64_t sequence;   /* of the next group */
     uint64_t size;       /* bytes of the file, all of them synced */
+    uint64_t begun;      /* of them, those it began with */
     uint64_t steps;      /* crashpoints of the waiting group, a bit each */
     struct writer group; /* ENTRYs that wait for journal_commit */
     size_t last;         /* where the last of them begins */

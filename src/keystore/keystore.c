@@ -5,7 +5,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { CHECKPOINT_MAX = 96 << 20, JOURNAL_FILE = 32 << 20, BODY_MAX = MESSAGE_MAX };
+enum {
+    CHECKPOINT_MAX = 160 << 20,
+    JOURNAL_FILE = 32 << 20, /* what a file grows by */
+    BODY_MAX = MESSAGE_MAX,
+    USE_MOST = 4 + 16 + 4 + 4 + 4 + HASH_MAX + 8 + 8 + 1 + 4 /* SPENT in its ENTRY */
+};
+/* A checkpoint that does not fit would end the key process for good: it begins with one. */
+_Static_assert((int64_t)GRANT_SLOTS_OPEN *USE_MOST + (32 << 20) <= CHECKPOINT_MAX,
+               "uses of all open grants, the grants, and those that are closed");
 
 /* Journals an entry and lets the state follow, by the same code that replays it. What the state
  * does not take (memory is out) must not be read back at the next start either: it would not fit to
@@ -132,7 +140,7 @@ bool keystore_tidy(struct keystore *k, struct instant now, struct err *e)
     if (k->dropped)
         state_wipe_dropped(&k->state);
     k->dropped = false;
-    return k->journal.size < JOURNAL_FILE || rotate(k, now, e);
+    return k->journal.size - k->journal.begun < JOURNAL_FILE || rotate(k, now, e);
 }
 
 /* --- heads --------------------------------------------------------------------------------- */

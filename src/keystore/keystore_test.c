@@ -403,6 +403,37 @@ static void test_keystore__a_sync_that_failed_is_not_made_good_by_the_next(void 
     fake_end(&b);
 }
 
+/* What large open grants have spent is longer than a journal file is meant to be: a new one is
+ * begun when that much has been added, not after every batch. */
+static void test_keystore__a_long_checkpoint_is_not_written_again_at_once(void **state)
+{
+    (void)state;
+    enum { GRANTS = 2, SLOTS = 200 * 1000, BATCH = 4096 };
+    struct fake_bench b;
+    struct fake_grant f[GRANTS];
+    struct err e = {0};
+    fake_begin(&b);
+    uint64_t file = b.k->journal.file;
+    for (uint32_t i = 0; i < GRANTS; i++) {
+        fake_good(&f[i], i, SLOTS + 10);
+        fake_must(fake_give(&b, &f[i], &e), &e);
+        for (uint32_t slot = 0; slot < SLOTS; slot++) {
+            fake_must(fake_sign(&b, &f[i], slot, DIGEST, &e), &e);
+            if (slot % BATCH == 0)
+                fake_must(keystore_commit(b.k, &e), &e);
+        }
+        fake_must(keystore_commit(b.k, &e), &e);
+    }
+    for (uint32_t slot = SLOTS; slot < SLOTS + 10; slot++) {
+        fake_must(fake_sign(&b, &f[0], slot, DIGEST, &e), &e);
+        fake_must(keystore_commit(b.k, &e) && keystore_tidy(b.k, b.now, &e), &e);
+    }
+    assert_int_equal(b.k->journal.file, file + 1);
+    for (uint32_t i = 0; i < GRANTS; i++)
+        fake_grant_done(&f[i]);
+    fake_end(&b);
+}
+
 int main(void)
 {
     struct err e = {0};
@@ -417,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_keystore__a_forgotten_grant_cannot_return),
         cmocka_unit_test(test_keystore__hash_is_grant_use_and_close_in_one),
         cmocka_unit_test(test_keystore__a_sync_that_failed_is_not_made_good_by_the_next),
+        cmocka_unit_test(test_keystore__a_long_checkpoint_is_not_written_again_at_once),
     };
     return crypto_start(&e) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

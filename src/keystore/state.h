@@ -29,7 +29,7 @@ enum {
     GRANT_ID = 16,
     GRANT_ALGORITHMS = 16,
     GRANT_SLOTS = 1 << 18,
-    GRANT_SLOTS_OPEN = 1 << 22, /* over all open grants */
+    GRANT_SLOTS_OPEN = 1 << 20, /* over all open grants */
     GRANTS_OPEN = 1024,
     KEY_ID = 64,
     NODE_ID = 64,
