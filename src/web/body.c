@@ -51,8 +51,12 @@ bool body_queue_put(struct body_queue *q, struct message *m, struct err *e)
     writer_reader(&i->body, m->body);
     (void)pthread_mutex_lock(&q->lock);
     q->bytes += m->body.left;
+    /* The file behind the last one is refused: no need to hold more descriptors. */
+    if (m->type == MSG_CALL_FILE && ++q->files > MOST_FILES)
+        file_close(&i->fd);
     if (m->type == MSG_CALL_GONE || q->bytes > QUEUE_BYTES)
         q->ended = true;
+    q->whole = q->whole || m->type == MSG_CALL_END;
     *q->tail = i;
     q->tail = &i->next;
     (void)pthread_cond_signal(&q->changed);
@@ -66,6 +70,14 @@ void body_queue_end(struct body_queue *q)
     q->ended = true;
     (void)pthread_cond_signal(&q->changed);
     (void)pthread_mutex_unlock(&q->lock);
+}
+
+bool body_queue_is_whole(struct body_queue *q)
+{
+    (void)pthread_mutex_lock(&q->lock);
+    bool whole = q->whole || q->ended;
+    (void)pthread_mutex_unlock(&q->lock);
+    return whole;
 }
 
 static struct body_item *next_item(struct body_queue *q)
@@ -85,6 +97,8 @@ static struct body_item *next_item(struct body_queue *q)
 
 uint64_t body_limit(const struct route *r, const struct service *s)
 {
+    if (r->guard == GUARD_FORM)
+        return BODY_SHORT; /* strangers */
     return r->body == BODY_UPLOAD ? s->max_upload + FORM_EXTRA : SMALL_BODY;
 }
 
@@ -134,14 +148,14 @@ static bool take_file(struct reading *r, struct body_item *i, struct err *e)
 {
     struct web_call *c = r->call;
     struct msg_CALL_FILE m;
+    if (c->file_count == MOST_FILES)
+        return err_user(e, ERR_FIELD, "A request has at most %d files.", MOST_FILES);
     if (!msg_CALL_FILE_read(writer_view(&i->body), &m) || i->fd < 0)
         return err_set(e, ERR_IPC_MESSAGE, "CALL_FILE");
     if (c->files == NULL)
         c->files = ARENA_ARRAY(c->arena, MOST_FILES, struct web_file);
     if (c->files == NULL)
         return arena_err(e);
-    if (c->file_count == MOST_FILES)
-        return err_user(e, ERR_FIELD, "A request has at most %d files.", MOST_FILES);
     struct web_file *f = &c->files[c->file_count++];
     *f = (struct web_file){.name = arena_text(c->arena, m.name),
                            .file_name = arena_text(c->arena, m.filename),

@@ -12,12 +12,27 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { MOST_WAITING = 4096, CALL_MEMORY = 64 << 20, INLINE_BODY = 32 * 1024 };
+enum {
+    MOST_WAITING = 4096,
+    MOST_PARKED = 2048,   /* short bodies on their way */
+    MOST_STRANGERS = 512, /* of them, without a credential */
+    CALL_MEMORY = 64 << 20,
+    INLINE_BODY = 32 * 1024
+};
 
 /* The connection to one front process; calls of an old one keep it until they end. */
 struct link {
     struct channel channel;
     unsigned users;
+};
+
+/* What a thread does with the call next. */
+enum step {
+    STEP_HEAD,
+    STEP_SHORT, /* let its short body come, and leave it until all of it is there */
+    STEP_LONG,  /* let its long body come, when readers are few enough */
+    STEP_READ,
+    STEP_ANSWER,
 };
 
 struct incoming_call {
@@ -27,6 +42,17 @@ struct incoming_call {
     struct incoming_call *next, *next_waiting;
     struct message open; /* CALL_OPEN, kept whole */
     struct body_queue body;
+    enum step step;
+    struct web_call call; /* from step HEAD on */
+    const struct route *route;
+    bool parked; /* waits for the end of its body without a thread */
+    bool reads;  /* is one of the readers */
+};
+
+/* Calls in the order in which they came. */
+struct call_list {
+    struct incoming_call *first, **tail;
+    unsigned count;
 };
 
 struct incoming {
@@ -34,10 +60,37 @@ struct incoming {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct incoming_call *calls; /* all that are open */
-    struct incoming_call *waiting, **tail;
-    unsigned waiting_count;
+    struct call_list waiting;    /* for a thread */
+    struct call_list later;      /* long bodies: for another one to end */
+    unsigned parked, strangers;  /* strangers: of those parked, without a credential */
+    unsigned readers, most_readers;
     bool draining;
 };
+
+static void list_init(struct call_list *l)
+{
+    *l = (struct call_list){.first = NULL};
+    l->tail = &l->first;
+}
+
+static void list_add(struct call_list *l, struct incoming_call *k)
+{
+    k->next_waiting = NULL;
+    *l->tail = k;
+    l->tail = &k->next_waiting;
+    l->count++;
+}
+
+/* Not of an empty list. */
+static struct incoming_call *list_take(struct call_list *l)
+{
+    struct incoming_call *k = l->first;
+    l->first = k->next_waiting;
+    if (l->first == NULL)
+        l->tail = &l->first;
+    l->count--;
+    return k;
+}
 
 static void drop_link(struct link *l)
 {
@@ -115,62 +168,179 @@ static bool fill_call(struct incoming_call *k, struct web_call *c, struct err *e
     return w.len == 0 || c->query_fields.at != NULL || arena_err(e);
 }
 
-static bool admit(struct incoming_call *k, const struct route *r, struct web_call *c, struct err *e)
+/* Everything that the head decides. */
+static bool judge_head(struct incoming_call *k, struct web_call *c, struct err *e)
 {
-    uint64_t limit = body_limit(r, c->service);
-    TRY(route_admit(r, c, e));
-    if (c->length == 0 || r->body == BODY_NONE)
-        return true;
-    if (c->length != UINT64_MAX && c->length > limit)
-        return err_user(e, ERR_HTTP_TOO_LARGE,
-                        "The request is larger than the %llu bytes allowed here.",
-                        (unsigned long long)limit);
-    TRY(channel_send_CALL_ADMIT(&k->link->channel,
-                                &(struct msg_CALL_ADMIT){.call = k->number, .limit = limit}, NULL,
-                                0, e));
-    return body_read(&k->body, r, c, e);
-}
-
-static void answer(struct incoming_call *k, struct web_call *c)
-{
-    struct err e = {0};
     const char *allowed = NULL;
-    const struct route *r = NULL;
-    if (fill_call(k, c, &e))
-        r = route_find(c, &allowed);
-    if (r != NULL && admit(k, r, c, &e)) {
-        route_serve(r, c);
-        return;
-    }
-    if (e.code == ERR_NONE && allowed != NULL) {
-        (void)err_set(&e, ERR_HTTP_METHOD, NULL);
+    TRY(fill_call(k, c, e));
+    const struct route *r = k->route = route_find(c, &allowed);
+    if (r == NULL && allowed != NULL)
         web_add_header(c, "Allow", allowed);
-    } else if (e.code == ERR_NONE)
-        (void)err_set(&e, ERR_NOT_FOUND, NULL);
-    web_report(c, &e);
-    page_error(c, &e);
-    route_headers(c);
+    if (r == NULL)
+        return err_set(e, allowed != NULL ? ERR_HTTP_METHOD : ERR_NOT_FOUND, NULL);
+    TRY(route_admit(r, c, e));
+    if (c->length == 0 || r->body == BODY_NONE) {
+        k->step = STEP_ANSWER;
+        return true;
+    }
+    uint64_t limit = body_limit(r, c->service);
+    bool is_short = limit <= BODY_SHORT || c->length <= BODY_SHORT;
+    k->step = is_short ? STEP_SHORT : STEP_LONG;
+    return c->length == UINT64_MAX || c->length <= limit ||
+           err_user(e, ERR_HTTP_TOO_LARGE,
+                    "The request is larger than the %llu bytes allowed here.",
+                    (unsigned long long)limit);
 }
 
+static bool let_body_come(struct incoming_call *k, struct err *e)
+{
+    uint64_t limit = body_limit(k->route, k->call.service);
+    k->step = STEP_READ;
+    return channel_send_CALL_ADMIT(
+        &k->link->channel, &(struct msg_CALL_ADMIT){.call = k->number, .limit = limit}, NULL, 0, e);
+}
+
+/* --- waiting without a thread; functions that take `in` want its lock to be held -------------- */
+
+static bool enter_park(struct incoming *in, const struct incoming_call *k, struct err *e)
+{
+    bool stranger = !k->call.authenticated;
+    if (in->parked >= MOST_PARKED || (stranger && in->strangers >= MOST_STRANGERS))
+        return err_set(e, ERR_HTTP_OVERLOAD, "%u bodies are on their way", in->parked);
+    in->parked++;
+    in->strangers += stranger ? 1 : 0;
+    return true;
+}
+
+static void leave_park(struct incoming *in, const struct incoming_call *k)
+{
+    in->parked--;
+    in->strangers -= k->call.authenticated ? 0 : 1;
+}
+
+static void hand_out(struct incoming *in, struct incoming_call *k)
+{
+    list_add(&in->waiting, k);
+    (void)pthread_cond_signal(&in->changed);
+}
+
+static void unpark_when_whole(struct incoming *in, struct incoming_call *k)
+{
+    if (!k->parked || !body_queue_is_whole(&k->body))
+        return;
+    k->parked = false;
+    leave_park(in, k);
+    hand_out(in, k);
+}
+
+/* True: the call is out of the caller's hands. */
+static bool park(struct incoming_call *k, struct err *e)
+{
+    struct incoming *in = k->in;
+    (void)pthread_mutex_lock(&in->lock);
+    bool ok = enter_park(in, k, e);
+    (void)pthread_mutex_unlock(&in->lock);
+    TRY(ok);
+    ok = let_body_come(k, e);
+    (void)pthread_mutex_lock(&in->lock);
+    k->parked = ok;
+    if (ok)
+        unpark_when_whole(in, k);
+    else
+        leave_park(in, k);
+    (void)pthread_mutex_unlock(&in->lock);
+    return ok;
+}
+
+/* False: there are readers enough, and the call is out of the caller's hands until one ends. */
+static bool become_reader(struct incoming_call *k)
+{
+    struct incoming *in = k->in;
+    (void)pthread_mutex_lock(&in->lock);
+    bool now = k->reads; /* has got the place of another one */
+    if (!now && in->readers < in->most_readers) {
+        in->readers++;
+        k->reads = now = true;
+    } else if (!now) {
+        list_add(&in->later, k);
+    }
+    (void)pthread_mutex_unlock(&in->lock);
+    return now;
+}
+
+static void stop_reading(struct incoming_call *k)
+{
+    struct incoming *in = k->in;
+    if (!k->reads)
+        return;
+    (void)pthread_mutex_lock(&in->lock);
+    k->reads = false;
+    if (in->later.count > 0) {
+        struct incoming_call *next = list_take(&in->later);
+        next->reads = true;
+        hand_out(in, next);
+    } else {
+        in->readers--;
+    }
+    (void)pthread_mutex_unlock(&in->lock);
+}
+
+/* --- a thread's part ---------------------------------------------------------------------------
+ */
+
+static void begin_call(struct incoming_call *k)
+{
+    k->call = (struct web_call){.service = k->in->service,
+                                .arena = arena_new(CALL_MEMORY),
+                                .incoming = k,
+                                .reply = {.fd = -1}};
+    writer_init(&k->call.reply.headers, 32 * 1024);
+    writer_init(&k->call.reply.body, CALL_MEMORY);
+}
+
+static void end_call(struct incoming_call *k)
+{
+    struct web_call *c = &k->call;
+    struct err e = {0};
+    if (c->arena != NULL && !send_reply(k, c, &e) && e.code != ERR_IPC_CLOSED)
+        c->service->report(c->service->report_ctx, "reply", &e);
+    file_close(&c->reply.fd);
+    writer_done(&c->reply.headers);
+    writer_done(&c->reply.body);
+    arena_free(c->arena);
+    call_free(k);
+}
+
+/* Up to the answer, or up to where the call waits for its body: then another thread goes on. */
 static void serve_call(struct incoming_call *k)
 {
+    struct web_call *c = &k->call;
     struct err e = {0};
-    struct web_call c = {.service = k->in->service,
-                         .arena = arena_new(CALL_MEMORY),
-                         .incoming = k,
-                         .reply = {.fd = -1}};
-    writer_init(&c.reply.headers, 32 * 1024);
-    writer_init(&c.reply.body, CALL_MEMORY);
-    if (c.arena != NULL) {
-        answer(k, &c);
-        if (!send_reply(k, &c, &e) && e.code != ERR_IPC_CLOSED)
-            c.service->report(c.service->report_ctx, "reply", &e);
+    bool ok = true;
+    if (k->step == STEP_HEAD) {
+        begin_call(k);
+        ok = c->arena != NULL && judge_head(k, c, &e);
     }
-    file_close(&c.reply.fd);
-    writer_done(&c.reply.headers);
-    writer_done(&c.reply.body);
-    arena_free(c.arena);
-    call_free(k);
+    if (ok && k->step == STEP_SHORT) {
+        if (park(k, &e))
+            return;
+        ok = false;
+    }
+    if (ok && k->step == STEP_LONG) {
+        if (!become_reader(k))
+            return;
+        ok = let_body_come(k, &e);
+    }
+    ok = ok && (k->step != STEP_READ || body_read(&k->body, k->route, c, &e));
+    stop_reading(k);
+    if (ok) {
+        route_serve(k->route, c);
+    } else if (c->arena != NULL) {
+        web_report(c, &e);
+        page_error(c, &e);
+        route_headers(c);
+    }
+    end_call(k);
 }
 
 static void *call_thread(void *ctx)
@@ -178,13 +348,9 @@ static void *call_thread(void *ctx)
     struct incoming *in = ctx;
     for (;;) {
         (void)pthread_mutex_lock(&in->lock);
-        while (in->waiting == NULL)
+        while (in->waiting.count == 0)
             (void)pthread_cond_wait(&in->changed, &in->lock);
-        struct incoming_call *k = in->waiting;
-        in->waiting = k->next_waiting;
-        if (in->waiting == NULL)
-            in->tail = &in->waiting;
-        in->waiting_count--;
+        struct incoming_call *k = list_take(&in->waiting);
         (void)pthread_mutex_unlock(&in->lock);
         serve_call(k);
     }
@@ -243,7 +409,7 @@ static bool open_call(struct incoming *in, struct link *l, struct message *m, st
     TRY(message_as_CALL_OPEN(m, &open, e));
     if (in->draining)
         return refuse(l, open.call, ERR_HTTP_STOPPING, e);
-    if (in->waiting_count >= MOST_WAITING)
+    if (in->waiting.count >= MOST_WAITING)
         return refuse(l, open.call, ERR_HTTP_OVERLOAD, e);
     if (find(in, l, open.call) != NULL)
         return err_set(e, ERR_IPC_MESSAGE, "call number twice");
@@ -256,10 +422,7 @@ static bool open_call(struct incoming *in, struct link *l, struct message *m, st
     body_queue_init(&k->body);
     l->users++;
     in->calls = k;
-    *in->tail = k;
-    in->tail = &k->next_waiting;
-    in->waiting_count++;
-    (void)pthread_cond_signal(&in->changed);
+    hand_out(in, k);
     return true;
 }
 
@@ -273,14 +436,20 @@ static bool pass_on(struct incoming *in, struct link *l, struct message *m, stru
     if (!reader_u64le(&body, &number))
         return err_set(e, ERR_IPC_MESSAGE, "call number");
     struct incoming_call *k = find(in, l, number);
-    return k == NULL || body_queue_put(&k->body, m, e);
+    if (k == NULL)
+        return true;
+    TRY(body_queue_put(&k->body, m, e));
+    unpark_when_whole(in, k);
+    return true;
 }
 
 static void end_calls(struct incoming *in, struct link *l)
 {
     for (struct incoming_call *k = in->calls; k != NULL; k = k->next)
-        if (k->link == l)
+        if (k->link == l) {
             body_queue_end(&k->body);
+            unpark_when_whole(in, k);
+        }
 }
 
 bool incoming_receive(struct incoming *in, struct channel front, struct err *e)
@@ -330,7 +499,9 @@ bool incoming_new(struct service *s, unsigned threads, struct incoming **ret, st
     if (!ok)
         return false;
     in->service = s;
-    in->tail = &in->waiting;
+    list_init(&in->waiting);
+    list_init(&in->later);
+    in->most_readers = threads - threads / 4;
     (void)pthread_mutex_init(&in->lock, NULL);
     (void)pthread_cond_init(&in->changed, NULL);
     (void)pthread_attr_init(&small);

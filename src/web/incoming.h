@@ -5,7 +5,9 @@
 #include "service/service.h"
 
 /* The channel to front: takes its calls, gives each to a thread, sends the answers. Bodies are
- * read only for calls that were admitted. One receiver thread; at most `threads` calls at work. */
+ * read only for calls that were admitted. One receiver thread; at most `threads` calls at work.
+ * Clients that send slowly hold up nobody: a short body has no thread before all of it is there,
+ * and long ones have three threads of four at most; more of them wait for their turn. */
 struct incoming;
 
 MUST_CHECK bool incoming_new(struct service *s, unsigned threads, struct incoming **ret,
