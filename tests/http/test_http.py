@@ -113,6 +113,8 @@ CHUNKS = [
     ("one", b"1\r\nx\r\n0\r\n\r\n", 200),
     ("upper case and zeros", b"00A\r\n0123456789\r\n000\r\n\r\n", 200),
     ("extension", b"1;a=b\r\nx\r\n0;c\r\n\r\n", 200),
+    ("lines ended by LF", b"1\nx\n0\n\n", 200),
+    ("extension ended by LF", b"1;a\nx\r\n0\r\n\r\n", 200),
     ("trailer", b"1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n", 200),
     ("not hexadecimal", b"g\r\nx\r\n0\r\n\r\n", 400),
     ("0x", b"0x1\r\nx\r\n0\r\n\r\n", 400),
@@ -171,6 +173,17 @@ class Http(unittest.TestCase):
                 r = ask(self.core, b"POST /body HTTP/1.1\r\nHost: t\r\n"
                                    b"Transfer-Encoding: chunked\r\n\r\n" + data)
                 self.assertEqual(r.status, status, r.body)
+
+    def test_nothing_follows_chunks(self):
+        evil = b"GET /echo?smuggled HTTP/1.1\r\nHost: t\r\n\r\n"
+        for name, data, _ in CHUNKS:
+            with self.subTest(name), self.core.connect() as s:
+                s.sendall(b"POST /body HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + data + evil)
+                try:
+                    everything = Reader(s).rest()
+                except ConnectionResetError:
+                    everything = b""
+                self.assertNotIn(b"smuggled", everything)
 
     def test_what_core_hears(self):
         r = ask(self.core, b"GET /echo?a=%2F HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer a:b\r\n"

@@ -239,7 +239,9 @@ bool reply_queue(struct exchange *x)
 {
     if (x->response == NULL)
         return false;
-    if (x->server->draining)
+    /* Chunk lines that end in LF alone pass in libmicrohttpd, and a proxy may see other chunks in
+     * them (RFC 9112 11.2): what follows on such a connection is never a request. */
+    if (x->server->draining || x->length == UINT64_MAX)
         (void)MHD_add_response_header(x->response, "Connection", "close");
     x->stage = SENDING;
     x->answered = true;
