@@ -272,6 +272,7 @@ void web_reply_err(struct web_call *c, const struct err *e)
     web_reply_text(c, (unsigned)status,
                    problem ? "application/problem+json" : "application/json; charset=utf-8",
                    writer_view(&w));
+    web_add_header(c, "Cache-Control", "no-store");
     if (status == 401)
         web_add_header(c, "WWW-Authenticate", "Bearer");
     if (status == 503 || status == 429)

@@ -157,6 +157,7 @@ static bool fill_call(struct incoming_call *k, struct web_call *c, struct err *e
     c->query = mark == NULL ? "" : mark + 1;
     struct reader path =
         reader_over(target, mark == NULL ? strlen(target) : (size_t)(mark - target));
+    c->path = arena_text(c->arena, path); /* as it came, should it not be well-formed */
     if (!web_decode_path(path, &w))
         return err_user(e, ERR_FIELD, "The path of the request is not well-formed.");
     c->path = arena_text(c->arena, writer_view(&w));

@@ -275,6 +275,10 @@ class Refusals(Story):
             for path in ("/API/v1/%00/x", "/requests/%0a", "/a//b", "/%2e%2e/x", "/requests/%zz", "/" + "x" * 9000):
                 code, _, _ = self.s.call(method, path, b"" if method == "POST" else None)
                 self.assertIn(code, (303, 400, 404, 414, 431), path[:30])
+        for path in ("/API/v1/%zz", "/api//v1/x", "/API/v1/%2e%2e/x"):  # a program has asked
+            code, headers, body = self.s.call("GET", path)
+            self.assertEqual((code, headers["Content-Type"], json.loads(body)["status"]), (400, "application/json; charset=utf-8", 400))
+            self.assertEqual(headers["Cache-Control"], "no-store")
         self.assertEqual(re.findall("panic|AddressSanitizer", self.s.log()), [])
 
 
