@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/throttle.h"
 #include "base/clock.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 
 enum { SLOTS = 4096, WINDOW_MS = 15 * 60 * 1000 };
@@ -25,10 +27,23 @@ static size_t slot_of(const char *text, uint32_t start)
     return h % SLOTS;
 }
 
+/* Who has one IPv6 address has the 2^64 of its network. */
+static const char *site_of(const char *address, char to[INET6_ADDRSTRLEN])
+{
+    struct in6_addr a;
+    if (inet_pton(AF_INET6, address, &a) != 1 || IN6_IS_ADDR_V4MAPPED(&a))
+        return address;
+    for (size_t i = 8; i < sizeof a.s6_addr; i++)
+        a.s6_addr[i] = 0;
+    const char *site = inet_ntop(AF_INET6, &a, to, INET6_ADDRSTRLEN);
+    return site == NULL ? address : site;
+}
+
 static void slots_of(const char *account, const char *address, size_t ret[2])
 {
+    char site[INET6_ADDRSTRLEN];
     ret[0] = slot_of(account, 2166136261u);
-    ret[1] = slot_of(address, 2166136261u ^ 0x5bd1e995u);
+    ret[1] = slot_of(site_of(address, site), 2166136261u ^ 0x5bd1e995u);
 }
 
 bool throttle_check(const char *account, const char *address, struct err *e)

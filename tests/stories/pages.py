@@ -129,5 +129,17 @@ class Pages(unittest.TestCase):
         self.assertEqual(bob.go("GET", "/")[0], 303)
 
 
+class ManyAddresses(unittest.TestCase):
+    def test_one_ipv6_network_is_one_guesser(self):
+        with Service(PROGRAMS).found(settings="trusted_proxies = 127.0.0.1\n") as s:
+            s.start()
+            def guess(n, address):
+                fields = {"email": "somebody%d@example.org" % n, "password": "not the right one"}
+                return Person(s.url).post("/signin", fields, {"X-Forwarded-For": address})[0]
+            self.assertEqual({guess(n, "2001:db8:1:2::%x" % (n + 1)) for n in range(20)}, {403})
+            self.assertEqual(guess(20, "2001:db8:1:2:ffff::1"), 429)
+            self.assertEqual(guess(20, "2001:db8:1:3::1"), 403)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -95,6 +95,14 @@ bool address_is_loopback(const struct address *a)
     return is_v4(a) ? a->bytes[12] == 127 : memcmp(a->bytes, v6, sizeof v6) == 0;
 }
 
+struct address address_site(const struct address *a)
+{
+    struct address site = *a;
+    for (size_t i = 8; i < sizeof site.bytes && !is_v4(a); i++)
+        site.bytes[i] = 0;
+    return site;
+}
+
 static uint8_t mask_of(unsigned bits, size_t i)
 {
     unsigned before = (unsigned)i * 8;

@@ -21,6 +21,8 @@ MUST_CHECK bool address_read(struct reader text, struct address *ret);
 void address_write(const struct address *a, char to[ADDRESS_TEXT]);
 bool address_equal(const struct address *a, const struct address *b);
 bool address_is_loopback(const struct address *a);
+/* What one client can choose freely is zero: of IPv6 the last 64 bits (RFC 7421). */
+struct address address_site(const struct address *a);
 
 /* "ADDRESS" or "ADDRESS/BITS"; bits beyond the prefix must be zero. */
 MUST_CHECK bool address_range_read(struct reader text, struct address_range *ret);

@@ -75,12 +75,29 @@ static void test_address__client_behind_proxies(void **state)
     client_is("10.0.0.1", ",,,", "10.0.0.1");
 }
 
+static void site_is(const char *address, const char *wanted)
+{
+    char text[ADDRESS_TEXT];
+    struct address a = at(address), site = address_site(&a);
+    address_write(&site, text);
+    assert_string_equal(text, wanted);
+}
+
+static void test_address__site(void **state)
+{
+    (void)state;
+    site_is("9.8.7.6", "9.8.7.6");
+    site_is("::ffff:9.8.7.6", "9.8.7.6");
+    site_is("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_address__forms),
         cmocka_unit_test(test_address__ranges),
         cmocka_unit_test(test_address__client_behind_proxies),
+        cmocka_unit_test(test_address__site),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

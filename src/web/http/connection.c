@@ -51,11 +51,11 @@ void connections_done(struct server *s)
     free(s->free_slots);
 }
 
-static struct connection **bucket_of(struct server *s, const struct address *a)
+static struct connection **bucket_of(struct server *s, const struct address *site)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < sizeof a->bytes; i++)
-        hash = (hash ^ a->bytes[i]) * 16777619u;
+    for (size_t i = 0; i < sizeof site->bytes; i++)
+        hash = (hash ^ site->bytes[i]) * 16777619u;
     return &s->buckets[hash % ADDRESS_BUCKETS];
 }
 
@@ -65,8 +65,9 @@ static bool may_have_another(struct server *s, const struct address *a)
     uint32_t most = address_is_loopback(a) ? o->per_loopback : o->per_address, have = 0;
     if (most == 0 || address_in(a, o->trusted, o->trusted_count))
         return true;
-    for (const struct connection *c = *bucket_of(s, a); c != NULL; c = c->next)
-        have += address_equal(&c->address, a) ? 1 : 0;
+    struct address site = address_site(a);
+    for (const struct connection *c = *bucket_of(s, &site); c != NULL; c = c->next)
+        have += address_equal(&c->site, &site) ? 1 : 0;
     return have < most;
 }
 
@@ -112,9 +113,11 @@ static struct connection *hold(struct server *s, int fd, const struct address *f
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
-    struct connection **bucket = bucket_of(s, from);
+    struct address site = address_site(from);
+    struct connection **bucket = bucket_of(s, &site);
     *c = (struct connection){.server = s,
                              .address = *from,
+                             .site = site,
                              .watch = {.fd = fd, .ready = socket_ready, .of = c},
                              .slot = s->free_slots[--s->free_count],
                              .since = clock_boot_ms(),

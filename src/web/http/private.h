@@ -28,8 +28,8 @@ struct connection {
     struct server *server;
     struct MHD_Connection *mhd;
     struct exchange *exchange;
-    struct connection *next, **back; /* of the same address bucket */
-    struct address address;
+    struct connection *next, **back; /* of the same bucket of sites */
+    struct address address, site;
     struct watch watch;
     uint32_t slot;
     bool idle;     /* between requests */

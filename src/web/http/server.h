@@ -24,7 +24,7 @@ struct server_options {
     struct address_range trusted[ADDRESS_RANGES]; /* proxies */
     size_t trusted_count;
     uint32_t connections;     /* in all */
-    uint32_t per_address;     /* for each remote address; 0: no limit */
+    uint32_t per_address;     /* for each remote address (IPv6: /64); 0: no limit */
     uint32_t per_loopback;    /* the same for addresses of this machine */
     int64_t head_ms, idle_ms; /* time for a whole head; for the next request to begin */
     uint32_t least_rate;      /* bytes a second of a body or reply under way */
