@@ -53,16 +53,29 @@ static struct reader cut(struct reader *r, char c)
     return head;
 }
 
+/* Of a form that someone has sent: what does not fit is theirs. */
+static bool form_fits(const struct writer *w, struct err *e)
+{
+    if (writer_ok(w, e))
+        return true;
+    if (e->code != ERR_FILE_LIMIT)
+        return false;
+    *e = (struct err){0};
+    return err_user(e, ERR_HTTP_TOO_LARGE,
+                    "The form is too large: a field has at most 1 MiB, all of them 4 MiB.");
+}
+
 static bool decode_part(struct reader text, struct writer *w, struct err *e)
 {
     bool good = text_unpercent(w, text, true) && text_is_utf8(writer_view(w)) &&
                 reader_find(writer_view(w), 0, "", 1) == SIZE_MAX;
-    return good ? writer_ok(w, e)
-                : err_user(
-                      e, ERR_FIELD,
-                      "\"%.*s\" is not well-formed: a %% is followed by two hexadecimal digits, "
-                      "and what they stand for is UTF-8 text.",
-                      text.left > 60 ? 60 : (int)text.left, (const char *)text.at);
+    if (!form_fits(w, e))
+        return false;
+    return good ||
+           err_user(e, ERR_FIELD,
+                    "\"%.*s\" is not well-formed: a %% is followed by two hexadecimal digits, "
+                    "and what they stand for is UTF-8 text.",
+                    text.left > 60 ? 60 : (int)text.left, (const char *)text.at);
 }
 
 bool web_decode_form(struct reader text, struct writer *pairs, struct err *e)
@@ -78,7 +91,7 @@ bool web_decode_form(struct reader text, struct writer *pairs, struct err *e)
         record_PAIR_write(pairs, &(struct record_PAIR){.name = writer_view(&decoded_name),
                                                        .value = writer_view(&decoded_value)});
     }
-    return writer_ok(pairs, e);
+    return form_fits(pairs, e);
 }
 
 const char *web_query(struct web_call *c, const char *name)

@@ -107,6 +107,10 @@ class Refusals(Story):
         self.refused(self.s.submit_once("a.zip", zip_file, key="\xe4"), 400, "")
         self.assertEqual(self.count(), before)
 
+    def test_a_form_that_is_too_large(self):
+        for body in (b"a=" + b"b" * 2000000, b"a&" * 1000000):
+            self.refused(self.s.call("POST", self.s.api("SigningRequests/Resubmit"), body, FORM), 413, "too large")
+
     def test_a_body_that_is_none(self):
         before = self.count()
         for kind, body in (("multipart/form-data", b"x"), ("multipart/form-data; boundary=b", b"--b\r\nno header"), ("multipart/form-data; boundary=b", b""),
