@@ -208,7 +208,7 @@ bool request_cancel(struct service *s, const struct actor *actor, const char *id
         return arena_err(e);
     if (reason == NULL || reason[0] == '\0')
         reason = "canceled by a user";
-    if (strlen(reason) > 2000)
+    if (service_length(reason) > 2000)
         return service_field_err(e, "Reason", "A reason has at most 2000 characters.");
     struct reading r = {.service = s, .actor = actor, .id = id, .arena = a, .reason = reason};
     TRY(db_write(s->db, CRASH_S01, cancel_request, &r, e));

@@ -56,10 +56,19 @@ bool service_check_slug(const char *field, const char *slug, struct err *e)
                              "begins and ends with a letter or digit, and is not new or edit.");
 }
 
+size_t service_length(const char *text)
+{
+    size_t n = 0;
+    for (const char *p = text; *p != '\0'; p++)
+        n +=
+            *p != '\r' && ((unsigned char)*p & 0xc0) != 0x80 ? 1 : 0; /* no continuation of UTF-8 */
+    return n;
+}
+
 bool service_check_name(const char *field, const char *name, struct err *e)
 {
     size_t n = strlen(name);
-    if (n >= 1 && n <= 400 && name[0] != ' ' && name[n - 1] != ' ' &&
+    if (n >= 1 && service_length(name) <= 100 && name[0] != ' ' && name[n - 1] != ' ' &&
         text_is_printable(reader_text(name)))
         return true;
     return service_field_err(e, field,

@@ -61,6 +61,8 @@ MUST_CHECK bool service_new_id(struct arena *a, const char **ret, struct err *e)
 const char *service_fold(struct arena *a, const char *text);
 /* ERR_FIELD: the sentence for the user, the field's published name in the detail. */
 bool service_field_err(struct err *e, const char *field, const char *sentence);
+/* In characters; the CR of a line end counts nothing, as in the forms of browsers. */
+size_t service_length(const char *text);
 /* product-spec 1.2; the error names the field. */
 MUST_CHECK bool service_check_slug(const char *field, const char *slug, struct err *e);
 MUST_CHECK bool service_check_name(const char *field, const char *name, struct err *e);

@@ -331,7 +331,7 @@ static bool check_texts(const struct submission *in, struct err *e)
         return service_field_err(e, "Artifact",
                                  "The artifact needs a file name of at most 255 bytes without "
                                  "folders or control characters.");
-    if (in->description != NULL && strlen(in->description) > 2000)
+    if (in->description != NULL && service_length(in->description) > 2000)
         return service_field_err(e, "Description", "A description has at most 2000 characters.");
     if (in->cancel_seconds > 366u * 24 * 3600)
         return service_field_err(e, "CancellationTimeoutInSeconds", "At most one year.");

@@ -107,6 +107,11 @@ class Refusals(Story):
         self.refused(self.s.submit_once("a.zip", zip_file, key="\xe4"), 400, "")
         self.assertEqual(self.count(), before)
 
+    def test_lengths_are_counted_in_characters(self):
+        self.refused(self.s.submit_once("a.zip", small_zip(), fields={"Description": "\u00e4" * 2001}), 400, "2000 characters", "Description")
+        request = self.s.submit("a.zip", small_zip(), fields={"Description": "\u00e4" * 1998 + "\r\n\u20ac"})
+        self.assertEqual(self.s.wait_final(request), "Completed")
+
     def test_a_form_that_is_too_large(self):
         for body in (b"a=" + b"b" * 2000000, b"a&" * 1000000):
             self.refused(self.s.call("POST", self.s.api("SigningRequests/Resubmit"), body, FORM), 413, "too large")
