@@ -20,6 +20,11 @@ struct submission {
     const char *original; /* set by request_resubmit */
 };
 
+/* Whether the actor submits under any policy at all: ERR_FORBIDDEN. Asked before a large artifact
+ * is taken in, which stays on the disk for a day whatever becomes of it. */
+MUST_CHECK bool request_check_submitter(struct service *s, const struct actor *actor,
+                                        struct err *e);
+
 struct submitted {
     const char *id;
     bool replayed; /* the same Idempotency-Key and content came before */

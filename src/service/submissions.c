@@ -371,6 +371,21 @@ static bool try_submit(struct service *s, const struct actor *actor, const struc
     return true;
 }
 
+static bool is_submitter(struct db_tx *tx, void *ctx, struct err *e)
+{
+    const struct actor *actor = ctx;
+    struct db_rows row;
+    TRY(tx_one(tx, QUERY_policies_any_of_submitter, DB_ARGS(DB_TEXT(actor->user)), &row, e));
+    unsigned list = row.count > 0 ? permission_list_bit("submitter") : 0;
+    return permission_check(PERM_SUBMIT, list, e);
+}
+
+bool request_check_submitter(struct service *s, const struct actor *actor, struct err *e)
+{
+    struct actor asked = *actor;
+    return db_read(s->db, is_submitter, &asked, e);
+}
+
 /* version 0: the configuration's current one. A refusal is an event of its own. */
 static bool submit_version(struct service *s, const struct actor *actor,
                            const struct submission *in, int64_t version, struct arena *a,

@@ -2,7 +2,9 @@
 #include "web/routes.h"
 #include "base/text.h"
 #include "service/authentication.h"
+#include "service/requests.h"
 #include "web/api/api.h"
+#include "web/body.h"
 #include "web/pages/pages.h"
 #include <string.h>
 
@@ -167,6 +169,8 @@ bool route_admit(const struct route *r, struct web_call *c, struct err *e)
     c->actor.address = c->peer;
     c->actor.user_agent = web_header(c, "user-agent");
     TRY(check_organization(r, c, e));
+    if (r->body == BODY_UPLOAD && c->length > BODY_SHORT)
+        TRY(request_check_submitter(c->service, &c->actor, e));
     if (r->needs == PERM_MEMBER || r->needs == PERM_PUBLIC)
         return true;
     return permission_check(r->needs, permission_role_bit(c->actor.role), e);

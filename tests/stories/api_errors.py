@@ -112,6 +112,14 @@ class Refusals(Story):
         request = self.s.submit("a.zip", small_zip(), fields={"Description": "\u00e4" * 1998 + "\r\n\u20ac"})
         self.assertEqual(self.s.wait_final(request), "Completed")
 
+    def test_who_is_no_submitter_uploads_nothing_large(self):
+        """Whatever was taken in stays on the disk for a day."""
+        body, kind = self.s.form({"ProjectSlug": "acme-app", "SigningPolicySlug": "test-signing"}, "large.zip", os.urandom(100000))
+        before = sum(len(files) for _, _, files in os.walk(self.s.data + "/blobs"))
+        answer = self.s.call("POST", self.s.api("SigningRequests"), body, {"Content-Type": kind}, self.s.admin)
+        self.refused(answer, 403, "submitter")
+        self.assertEqual(sum(len(files) for _, _, files in os.walk(self.s.data + "/blobs")), before)
+
     def test_a_form_that_is_too_large(self):
         for body in (b"a=" + b"b" * 2000000, b"a&" * 1000000):
             self.refused(self.s.call("POST", self.s.api("SigningRequests/Resubmit"), body, FORM), 413, "too large")

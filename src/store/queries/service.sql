@@ -170,6 +170,9 @@ JOIN signing_policies s ON s.id = m.object JOIN projects p ON p.id = s.project
 WHERE m.member = $1 AND m.list = 'submitter' AND p.organization = $2 AND s.status = 'Valid' AND p.status = 'Valid'
 ORDER BY p.slug_folded, s.slug_folded LIMIT 500
 
+-- name: policies_any_of_submitter
+SELECT object FROM principals WHERE member = $1 AND list = 'submitter' LIMIT 1
+
 -- name: principal_insert
 INSERT INTO principals (object, list, member) VALUES ($1, $2, $3) ON CONFLICT (object, list, member) DO NOTHING
 
