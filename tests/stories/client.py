@@ -80,6 +80,13 @@ class Client(Story):
         self.assertEqual(state["signedArtifactSha256"], sha256(out))
         self.assertIn("Completed", self.chancery("status", request).stdout)
 
+    def test_a_description_makes_no_lines_of_the_status(self):
+        result = self.chancery("submit", "--project", "acme-app", "--policy", "test-signing", "--no-wait", "--json",
+                               "--description", "fine\nstatus         Denied", self.input)
+        said = self.chancery("status", json.loads(result.stdout)["signingRequestId"]).stdout
+        self.assertIn("fine[U+000A]status", said)
+        self.assertEqual(len([line for line in said.splitlines() if line.startswith("status")]), 1)
+
     def test_a_failed_request_is_status_1_and_says_where_and_why(self):
         bad = self.write("bad.zip", "this is no archive")
         done = self.chancery(*SUBMIT, bad, expect=1)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wait, get, status, cancel and resubmit: what can be done with a request by its id. */
+#include "base/text.h"
 #include "cli/remote/commands.h"
 #include "cli/remote/request.h"
 #include <stdio.h>
@@ -87,6 +88,14 @@ int remote_get(struct cli *c, int argc, char **argv)
 
 /* --- status ----------------------------------------------------------------------------------- */
 
+/* A line end in what somebody wrote would begin a line that looks like ours. */
+static void put_line(struct writer *w, const char *label, const char *value)
+{
+    writer_format(w, "%-14s ", label);
+    text_put_visible(w, reader_text(value), "");
+    writer_text(w, "\n");
+}
+
 static bool print_status(const json_t *document, struct err *e)
 {
     static const struct {
@@ -112,7 +121,7 @@ static bool print_status(const json_t *document, struct err *e)
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         const char *value = client_text(document, lines[i].member);
         if (value[0] != '\0')
-            writer_format(&w, "%-14s %s\n", lines[i].label, value);
+            put_line(&w, lines[i].label, value);
     }
     if (json_is_object(error))
         writer_format(&w, "%-14s %s%s%s [%s]\n", "error", client_text(error, "path"),
