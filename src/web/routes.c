@@ -130,7 +130,10 @@ static bool check_origin(struct web_call *c, struct err *e)
     if (origin[0] == '\0')
         return true;
     const char *behind = strstr(origin, "://");
-    return (behind != NULL && strcmp(behind + 3, host) == 0) ||
+    bool ours = behind != NULL && strcmp(behind + 3, host) == 0 &&
+                (!c->tls || strncmp(origin, "https://", 8) == 0);
+    /* A proxy may ask under another name than the browser. */
+    return ours || text_equal_ascii_fold(origin, c->service->base_url) ||
            err_user(e, ERR_FORBIDDEN, "This form was sent from another site.");
 }
 

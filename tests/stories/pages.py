@@ -129,6 +129,18 @@ class Pages(unittest.TestCase):
         self.assertEqual(bob.go("GET", "/")[0], 303)
 
 
+class BehindProxy(unittest.TestCase):
+    def test_forms_of_the_public_address_are_ours_whatever_host_the_proxy_names(self):
+        with Service(PROGRAMS).found(settings="base_url = https://sign.example.org/\n") as s:
+            s.start()
+            fields = {"email": "nobody@example.org", "password": "not the right one"}
+            for origin, page in (("https://sign.example.org", "Sign in"), ("http://sign.example.org", "Not allowed"),
+                                 ("https://sign.example.org.evil.example", "Not allowed"), ("null", "Not allowed"),
+                                 ("http://" + s.url.split("//")[1], "Sign in")):
+                said = Person(s.url).post("/signin", fields, {"Origin": origin})[2]
+                self.assertIn("<h1>%s</h1>" % page, said, origin)
+
+
 class ManyAddresses(unittest.TestCase):
     def test_one_ipv6_network_is_one_guesser(self):
         with Service(PROGRAMS).found(settings="trusted_proxies = 127.0.0.1\n") as s:
