@@ -91,9 +91,12 @@ static bool load_request(struct db_tx *tx, struct reading *r, struct request_vie
                          struct err *e)
 {
     struct db_rows row;
+    const char *id = service_fold(r->arena, r->id); /* paths are matched without case */
+    if (id == NULL)
+        return arena_err(e);
     tx_into(tx, r->arena);
-    TRY(tx_one(tx, QUERY_request_by_id, DB_ARGS(DB_TEXT(r->actor->organization), DB_TEXT(r->id)),
-               &row, e));
+    TRY(tx_one(tx, QUERY_request_by_id, DB_ARGS(DB_TEXT(r->actor->organization), DB_TEXT(id)), &row,
+               e));
     if (row.count == 0)
         return err_user(e, ERR_NOT_FOUND,
                         "There is no signing request with this id in the organization.");

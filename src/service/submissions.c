@@ -327,7 +327,8 @@ static bool store_request(struct db_tx *tx, void *ctx, struct err *e)
 static bool check_texts(const struct submission *in, struct err *e)
 {
     if (!given(in->file_name) || strlen(in->file_name) > 255 ||
-        !text_is_printable(reader_text(in->file_name)) || strpbrk(in->file_name, "/\\") != NULL)
+        !text_is_printable(reader_text(in->file_name)) || strpbrk(in->file_name, "/\\") != NULL ||
+        strcmp(in->file_name, ".") == 0 || strcmp(in->file_name, "..") == 0)
         return service_field_err(e, "Artifact",
                                  "The artifact needs a file name of at most 255 bytes without "
                                  "folders or control characters.");

@@ -42,6 +42,16 @@ const char *web_field(struct web_call *c, const char *name)
     return find_pair(c, c->fields, name);
 }
 
+size_t web_field_count(struct web_call *c, const char *name)
+{
+    struct reader list = c->fields;
+    struct record_PAIR pair;
+    size_t n = 0;
+    while (list.left > 0 && record_PAIR_next(&list, &pair))
+        n += is_named(&pair, name) ? 1 : 0;
+    return n;
+}
+
 /* Cuts r at the first `c`; the rest without it stays in r. */
 static struct reader cut(struct reader *r, char c)
 {

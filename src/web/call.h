@@ -46,6 +46,7 @@ struct web_call {
 const char *web_header(struct web_call *c, const char *name);
 const char *web_field(struct web_call *c, const char *name);
 const char *web_query(struct web_call *c, const char *name);
+size_t web_field_count(struct web_call *c, const char *name);
 /* Of the query: false when it is not there. Whatever is neither true nor false is refused. */
 MUST_CHECK bool web_query_flag(struct web_call *c, const char *name, bool *ret, struct err *e);
 const char *web_cookie(struct web_call *c, const char *name);

@@ -96,7 +96,7 @@ class Refusals(Story):
                 self.refused(self.s.submit_once("a.zip", zip_file, fields=fields), status, word, field)
         said = self.refused(self.s.submit_once("a.zip", zip_file, fields={"ArtifactConfigurationSlug": "named", "parameters.x": "1"}), 400, "no parameter 'x'")
         self.assertIn("'version' is required", said["detail"])  # all of them at once
-        for name in ("../a.zip", "a\tb.zip", "x" * 256):
+        for name in ("../a.zip", "..", "a\tb.zip", "x" * 256):
             with self.subTest(name=name[:20]):
                 # A control character in the head of a part ends the body itself.
                 self.refused(self.s.submit_once(name, zip_file), 400, "" if "\t" in name else "file name", "" if "\t" in name else "Artifact")
@@ -106,6 +106,19 @@ class Refusals(Story):
             self.refused(self.s.submit_once("a.zip", zip_file, key=key), 400, "visible", "Idempotency-Key")
         self.refused(self.s.submit_once("a.zip", zip_file, key="\xe4"), 400, "")
         self.assertEqual(self.count(), before)
+
+    def test_nothing_is_given_twice(self):
+        before = self.count()
+        self.refused(self.s.submit_once("a.zip", small_zip(), fields={"projectSlug": "acme-app"}), 400, "more than once", "projectSlug")
+        self.refused(self.s.submit_once("a.zip", small_zip(), fields={"description": "a", "Description": ""}), 400, "more than once", "description")
+        body, kind = self.s.form({"ProjectSlug": "acme-app", "SigningPolicySlug": "test-signing"}, "a.zip", small_zip())
+        boundary = body[:body.index(b"\r\n")]
+        second = boundary + b'\r\nContent-Disposition: form-data; name="artifact"; filename="b.zip"\r\n\r\nsecond\r\n'
+        self.refused(self.s.call("POST", self.s.api("SigningRequests"), second + body, {"Content-Type": kind}), 400, "one artifact", "Artifact")
+        self.assertEqual(self.count(), before)
+
+    def test_ids_are_found_in_any_case(self):
+        self.assertEqual(self.s.get("SigningRequests/" + self.done.upper())[1]["signingRequestId"], self.done)
 
     def test_lengths_are_counted_in_characters(self):
         self.refused(self.s.submit_once("a.zip", small_zip(), fields={"Description": "\u00e4" * 2001}), 400, "2000 characters", "Description")

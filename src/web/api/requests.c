@@ -52,6 +52,31 @@ static bool has_origin(struct web_call *c)
     return false;
 }
 
+/* Which of two would count is anybody's guess; a second artifact would be left unsigned unsaid. */
+static bool check_once(struct web_call *c, struct err *e)
+{
+    static const char *const fields[] = {"projectSlug",
+                                         "projectKey",
+                                         "signingPolicySlug",
+                                         "signingPolicyKey",
+                                         "signingPolicyId",
+                                         "artifactConfigurationSlug",
+                                         "artifactConfigurationKey",
+                                         "artifactConfigurationId",
+                                         "description",
+                                         "cancellationTimeoutInSeconds",
+                                         "isFastSigningRequest"};
+    size_t artifacts = 0;
+    for (size_t i = 0; i < c->file_count; i++)
+        artifacts += text_equal_ascii_fold(c->files[i].name, "artifact") ? 1 : 0;
+    if (artifacts > 1)
+        return service_field_err(e, "Artifact", "A request has one artifact, not several.");
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        if (web_field_count(c, fields[i]) > 1)
+            return service_field_err(e, fields[i], "The field is given more than once.");
+    return true;
+}
+
 static const char *first_of(struct web_call *c, const char *name, const char *older)
 {
     const char *value = web_field(c, name);
@@ -72,6 +97,7 @@ bool submission_from_form(struct web_call *c, struct submission *ret, struct err
         .idempotency_key = web_header(c, "idempotency-key"),
         .has_origin = has_origin(c),
     };
+    TRY(check_once(c, e));
     if (timeout[0] != '\0' && !text_u64(reader_text(timeout), &in.cancel_seconds))
         return service_field_err(e, "CancellationTimeoutInSeconds", "A whole number of seconds.");
     /* A browser whose user chose nothing sends an empty part without a name. */
