@@ -353,15 +353,15 @@ static void describe_end(int status, char to[64])
         (void)snprintf(to, 64, "exit status %d", WEXITSTATUS(status));
 }
 
-/* Its last words first: FAILED may still wait in the channel. */
+/* Its last words first: READY of a task that was quick, or FAILED, may still wait in the channel. */
 static void drain(struct supervisor *s, struct process *p)
 {
     struct err e = {0}, end = {0};
     bool timed_out;
     while (p->channel.fd >= 0 &&
            channel_receive_within(&p->channel, &s->message, 0, &timed_out, &e))
-        if (s->message.type == MSG_FAILED)
-            (void)!take_failure(p, &s->message, &end);
+        if (s->message.type != MSG_SPAWN)
+            (void)!take(s, p, &s->message, &end);
     channel_close(&p->channel);
 }
 

@@ -4,11 +4,13 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.request
 
@@ -207,6 +209,24 @@ class Operator(unittest.TestCase):
                 self.assertIn("usage", shown.stdout)
 
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("mount"), "a small file system needs root")
+    def test_a_task_that_ends_before_anybody_looks_is_done(self):
+        """Core is through with it while the supervisor sleeps, at different places of its start."""
+        self.init()
+        task = json.dumps({"task": "apply", "dryRun": True, "document": {"apiVersion": "chancery/v1"}}).encode()
+        for ms in range(30, 150, 8):
+            with subprocess.Popen([self.s.program("chanceryd"), "--data", self.data, "--task"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+                p.stdin.write(task)
+                p.stdin.close()
+                p.stdin = None
+                time.sleep(ms / 1000)
+                p.send_signal(signal.SIGSTOP)
+                time.sleep(0.3)
+                p.send_signal(signal.SIGCONT)
+                out, log = p.communicate(timeout=60)
+            self.assertEqual(p.returncode, 0, log.decode())
+            self.assertEqual(json.loads(out)["changes"], [])
+
     def test_a_full_disk_is_an_answer_and_loses_nothing(self):
         small = tempfile.mkdtemp(prefix="chf")
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "none", small], capture_output=True).returncode != 0:
