@@ -630,6 +630,23 @@ class Tls(unittest.TestCase):
             self.assertTrue(core.alive())
             core.stop()
 
+    def test_what_was_recorded_stays_secret(self):
+        """No key exchange without an ephemeral key, CBC and TLS 1.2 notwithstanding."""
+        with tempfile.TemporaryDirectory() as folder:
+            key, cert = os.path.join(folder, "k"), os.path.join(folder, "c")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
+                            "-days", "2", "-subj", "/CN=localhost"], check=True, capture_output=True)
+            core = Core(f"cert={cert}", f"key={key}")
+
+            def negotiated(ciphers):
+                out = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:%d" % core.port, "-tls1_2", "-cipher", ciphers],
+                                     stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+                return b"Cipher is (NONE)" not in out.stdout
+            self.assertTrue(negotiated("ECDHE-RSA-AES128-GCM-SHA256"))
+            self.assertTrue(negotiated("ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES256-SHA"))  # older Windows
+            self.assertFalse(negotiated("kRSA"))
+            core.stop()
+
     def test_wrong_key_is_refused_at_the_start(self):
         with tempfile.NamedTemporaryFile() as f:
             f.write(b"nonsense")

@@ -95,6 +95,11 @@ static void listener_ready(void *of, uint32_t events)
         connection_accept(s, s->listeners[i].fd);
 }
 
+/* Without RSA as key exchange: whoever gets the key one day would read all that was recorded, and
+ * its side channels keep coming back (CVE-2023-0361, CVE-2024-0553). */
+static const char tls_priorities[] =
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE";
+
 static bool start_mhd(struct server *s, struct err *e)
 {
     unsigned flags =
@@ -103,8 +108,7 @@ static bool start_mhd(struct server *s, struct err *e)
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)o->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)o->key},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0,
-         (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities},
         {MHD_OPTION_END, 0, NULL}};
     if (o->certificate == NULL)
         tls[0].option = MHD_OPTION_END;
