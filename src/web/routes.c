@@ -120,6 +120,14 @@ static bool take_session(struct web_call *c, struct err *e)
     return true;
 }
 
+/* base_url may have a path, an Origin has none (RFC 6454). */
+static bool is_public_origin(const struct service *s, const char *origin)
+{
+    const char *host = strstr(s->base_url, "://");
+    size_t n = host == NULL ? 0 : (size_t)(host - s->base_url) + 3 + strcspn(host + 3, "/");
+    return n > 0 && strlen(origin) == n && strncasecmp(origin, s->base_url, n) == 0;
+}
+
 /* A browser says where a form came from; anything else than our own pages is refused (T9). */
 static bool check_origin(struct web_call *c, struct err *e)
 {
@@ -133,7 +141,7 @@ static bool check_origin(struct web_call *c, struct err *e)
     bool ours = behind != NULL && strcmp(behind + 3, host) == 0 &&
                 (!c->tls || strncmp(origin, "https://", 8) == 0);
     /* A proxy may ask under another name than the browser. */
-    return ours || text_equal_ascii_fold(origin, c->service->base_url) ||
+    return ours || is_public_origin(c->service, origin) ||
            err_user(e, ERR_FORBIDDEN, "This form was sent from another site.");
 }
 

@@ -208,7 +208,6 @@ class Operator(unittest.TestCase):
                 self.assertEqual(shown.returncode, 0)
                 self.assertIn("usage", shown.stdout)
 
-    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("mount"), "a small file system needs root")
     def test_a_task_that_ends_before_anybody_looks_is_done(self):
         """Core is through with it while the supervisor sleeps, at different places of its start."""
         self.init()
@@ -227,6 +226,7 @@ class Operator(unittest.TestCase):
             self.assertEqual(p.returncode, 0, log.decode())
             self.assertEqual(json.loads(out)["changes"], [])
 
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("mount"), "a small file system needs root")
     def test_a_full_disk_is_an_answer_and_loses_nothing(self):
         small = tempfile.mkdtemp(prefix="chf")
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "none", small], capture_output=True).returncode != 0:

@@ -131,7 +131,7 @@ class Pages(unittest.TestCase):
 
 class BehindProxy(unittest.TestCase):
     def test_forms_of_the_public_address_are_ours_whatever_host_the_proxy_names(self):
-        with Service(PROGRAMS).found(settings="base_url = https://sign.example.org/\n") as s:
+        with Service(PROGRAMS).found(settings="base_url = https://Sign.example.org/signing/\n") as s:
             s.start()
             fields = {"email": "nobody@example.org", "password": "not the right one"}
             for origin, page in (("https://sign.example.org", "Sign in"), ("http://sign.example.org", "Not allowed"),
