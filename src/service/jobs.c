@@ -23,6 +23,8 @@ struct hand {
     pthread_t thread;
     char boot[48]; /* that of the program and the number of the thread */
     bool unclear;  /* whether the last claim took place */
+    bool cancels;  /* works on nothing but requests to be canceled: those in a queue need not wait
+                      for a worker */
 };
 
 struct jobs {
@@ -34,7 +36,7 @@ struct jobs {
     bool stopping;
     unsigned running;
     pthread_t clock, sealer;
-    struct hand hands[MOST_THREADS];
+    struct hand hands[MOST_THREADS + 1];
     unsigned started;
 };
 
@@ -42,6 +44,14 @@ struct claim {
     struct hand *hand;
     struct job_context *context;
 };
+
+static bool claim_canceled(struct db_tx *tx, const struct job_owner *owner, struct job *ret,
+                           struct err *e)
+{
+    struct db_rows row;
+    TRY(tx_one(tx, QUERY_request_to_cancel, DB_ARGS(DB_INT(clock_wall_ms())), &row, e));
+    return row.count == 0 || queue_claim_of(tx, "worker", row_text(&row, "id"), owner, ret, e);
+}
 
 /* D04. The row is read in the same transaction: what the step sees is what it has claimed. */
 static bool claim(struct db_tx *tx, void *ctx, struct err *e)
@@ -53,7 +63,8 @@ static bool claim(struct db_tx *tx, void *ctx, struct err *e)
     if (k->hand->unclear)
         TRY(queue_held(tx, "worker", &owner, &c->job, e));
     if (c->job.id == NULL)
-        TRY(queue_claim(tx, "worker", &owner, &c->job, e));
+        TRY(k->hand->cancels ? claim_canceled(tx, &owner, &c->job, e)
+                             : queue_claim(tx, "worker", &owner, &c->job, e));
     if (c->job.id == NULL)
         return true;
     c->request = c->job.subject;
@@ -134,12 +145,13 @@ static bool next_due(struct db_tx *tx, void *ctx, struct err *e)
 }
 
 /* Waits for a wake, the next due job, or a while; false: stopping. */
-static bool wait_for_work(struct jobs *j, unsigned long seen)
+static bool wait_for_work(struct hand *h, unsigned long seen)
 {
     enum { LONGEST_MS = 10000 };
     struct err e = {0};
+    struct jobs *j = h->jobs;
     int64_t due = INT64_MAX, now = clock_wall_ms();
-    if (!db_read(j->service->db, next_due, &due, &e))
+    if (h->cancels || !db_read(j->service->db, next_due, &due, &e))
         due = now + 1000;
     int64_t ms = due - now < 10 ? 10 : due - now > LONGEST_MS ? LONGEST_MS : due - now;
     struct timespec until;
@@ -185,7 +197,7 @@ static void *job_thread(void *ctx)
         unsigned long seen = look(j, &stopping);
         if (stopping)
             break;
-        if (!one_job(h) && !wait_for_work(j, seen))
+        if (!one_job(h) && !wait_for_work(h, seen))
             break;
     }
     thread_ends(j);
@@ -336,13 +348,15 @@ static bool reclaim(struct db_tx *tx, void *ctx, struct err *e)
 
 bool jobs_start(struct jobs *j, unsigned threads, struct err *e)
 {
-    j->running = threads + 2;
+    threads = threads < MOST_THREADS ? threads : MOST_THREADS;
+    j->running = threads + 3;
     if (pthread_create(&j->clock, NULL, clock_thread, j) != 0 ||
         pthread_create(&j->sealer, NULL, seal_thread, j) != 0)
         return err_set(e, ERR_NO_MEMORY, "threads");
-    for (; j->started < threads && j->started < MOST_THREADS; j->started++) {
+    for (; j->started <= threads; j->started++) {
         struct hand *h = &j->hands[j->started];
         h->jobs = j;
+        h->cancels = j->started == threads;
         (void)snprintf(h->boot, sizeof h->boot, "%s/%u", j->boot, j->started);
         if (pthread_create(&h->thread, NULL, job_thread, h) != 0)
             return err_set(e, ERR_NO_MEMORY, "threads");

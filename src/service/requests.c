@@ -180,8 +180,7 @@ bool request_list(struct service *s, const struct actor *actor, const struct req
     return true;
 }
 
-/* Waiting requests end here; one that a job works on is told and ends at its next step, where the
- * grant is closed first. */
+/* A job ends the request, because its grant is closed first. */
 static bool cancel_request(struct db_tx *tx, void *ctx, struct err *e)
 {
     struct reading *r = ctx;

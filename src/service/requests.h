@@ -45,7 +45,7 @@ struct resubmission {
 MUST_CHECK bool request_resubmit(struct service *s, const struct actor *actor,
                                  const struct resubmission *in, struct arena *a,
                                  struct submitted *ret, struct err *e);
-/* A request that no job works on is canceled here; a running one ends at its next step. */
+/* Asks for it: a request that waits ends at once, one that a job works on at its next step. */
 MUST_CHECK bool request_cancel(struct service *s, const struct actor *actor, const char *id,
                                const char *reason, struct err *e);
 

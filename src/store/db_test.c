@@ -97,8 +97,9 @@ static void test_db__frequent_queries_search_no_whole_table(void **state)
         QUERY_requests_past_deadline, QUERY_request_insert,
         QUERY_idempotency_by_key,     QUERY_idempotency_delete_old,
         QUERY_request_by_id,          QUERY_grant_open_of_request,
-        QUERY_requests_uses_blob,     QUERY_job_turn_next,
-        QUERY_job_next_due,           QUERY_outcome_leaf,
+        QUERY_requests_uses_blob,     QUERY_request_to_cancel,
+        QUERY_job_turn_next,          QUERY_job_next_due,
+        QUERY_outcome_leaf,
     };
     struct testdb *t = testdb_of(state);
     sqlite3 *db = NULL;

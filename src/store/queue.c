@@ -52,6 +52,18 @@ bool queue_claim(struct db_tx *tx, const char *lane, const struct job_owner *own
     return true;
 }
 
+bool queue_claim_of(struct db_tx *tx, const char *lane, const char *subject,
+                    const struct job_owner *owner, struct job *ret, struct err *e)
+{
+    struct db_rows row;
+    TRY(tx_one(tx, QUERY_job_claim_of,
+               DB_ARGS(DB_TEXT(lane), DB_TEXT(subject), DB_INT(clock_wall_ms()),
+                       DB_TEXT(owner->node), DB_TEXT(owner->boot)),
+               &row, e));
+    *ret = row.count == 0 ? (struct job){0} : job_of(&row);
+    return true;
+}
+
 bool queue_held(struct db_tx *tx, const char *lane, const struct job_owner *owner, struct job *ret,
                 struct err *e)
 {

@@ -28,6 +28,9 @@ MUST_CHECK bool queue_add(struct db_tx *tx, const struct job *job, int64_t not_b
  * due. Texts: memory of the transaction's results (tx_into). */
 MUST_CHECK bool queue_claim(struct db_tx *tx, const char *lane, const struct job_owner *owner,
                             struct job *ret, struct err *e);
+/* The due job of one subject, out of turn; ret->id NULL: none. */
+MUST_CHECK bool queue_claim_of(struct db_tx *tx, const char *lane, const char *subject,
+                               const struct job_owner *owner, struct job *ret, struct err *e);
 /* A job that this owner holds; ret->id NULL: none. For a claim whose end nobody told
  * (ERR_DB_UNKNOWN): the owner works on nothing, so what it holds is what that claim gave. */
 MUST_CHECK bool queue_held(struct db_tx *tx, const char *lane, const struct job_owner *owner,

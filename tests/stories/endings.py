@@ -13,6 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import tsa  # noqa: E402
 from faulty import SLOTS, Faulty  # noqa: E402
+from service import small_zip  # noqa: E402
 
 
 class Endings(Faulty):
@@ -49,6 +50,19 @@ class Endings(Faulty):
         self.assertEqual(self.s.wait_final(request), "Canceled")
         self.clean(0)
         self.assertIn(int(self.details("SigningRequest.Ended")[0]["slotsUsedButNotReleased"]), range(1, SLOTS + 1))
+
+    def test_canceled_while_waiting_for_a_worker(self):
+        """By its submitter and by its time-out; the only worker goes on with something else."""
+        silent = self.stamps_by(lambda handler, reply: handler.connection.close())
+        busy = self.submit()
+        self.s.wait(lambda: silent.requests, "a stamp that is asked for")
+        waits = self.submit()
+        late = self.s.submit("b.zip", small_zip(), fields={"CancellationTimeoutInSeconds": "2"})
+        status, _, body = self.s.call("POST", self.s.api("SigningRequests/%s/Cancel" % waits), b"{}")
+        self.assertEqual(status, 200, body)
+        for request in (waits, late):
+            self.assertEqual(self.s.wait_final(request, 20), "Canceled")
+        self.assertEqual(self.s.status(busy)["status"], "InProgress")
 
     def interrupted(self, settings="", between=lambda: None):
         """A run that waits for a time stamp is killed; `between` happens; then the server answers."""

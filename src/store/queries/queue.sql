@@ -26,6 +26,11 @@ WHERE id = (
     ORDER BY queued_at, id LIMIT 1)
 RETURNING id, lane, kind, subject, project, attempts, token
 
+-- name: job_claim_of
+UPDATE jobs SET state = 'claimed', node = $4, boot = $5, token = token + 1, attempts = attempts + 1
+WHERE id = (SELECT id FROM jobs WHERE lane = $1 AND subject = $2 AND state = 'ready' AND not_before <= $3 LIMIT 1)
+RETURNING id, lane, kind, subject, project, attempts, token
+
 -- name: job_held
 SELECT id, lane, kind, subject, project, attempts, token FROM jobs
 WHERE lane = $1 AND state = 'claimed' AND node = $2 AND boot = $3
