@@ -59,8 +59,8 @@ UPDATE requests SET status = 'Canceled', workflow_status = 'Canceled', reason = 
 UPDATE requests SET cancel_wanted = 1, reason = $2 WHERE id = $1 AND finished IS NULL
 
 -- name: request_to_cancel
-SELECT r.id FROM requests r JOIN jobs j ON j.subject = r.id AND j.state = 'ready' AND j.not_before <= $1
-WHERE r.finished IS NULL AND r.cancel_wanted = 1 LIMIT 1
+SELECT r.id FROM requests r CROSS JOIN jobs j
+WHERE r.finished IS NULL AND r.cancel_wanted = 1 AND j.subject = r.id AND j.state = 'ready' AND j.not_before <= $1 LIMIT 1
 
 -- name: requests_past_deadline
 SELECT id, organization FROM requests WHERE finished IS NULL AND cancel_wanted = 0 AND cancel_at IS NOT NULL AND cancel_at < $1 LIMIT 100
