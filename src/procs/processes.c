@@ -353,8 +353,7 @@ static void describe_end(int status, char to[64])
         (void)snprintf(to, 64, "exit status %d", WEXITSTATUS(status));
 }
 
-/* Its last words first: READY of a task that was quick, or FAILED, may still wait in the channel.
- */
+/* Its last words first: READY of a quick task, or FAILED, may still wait in the channel. */
 static void drain(struct supervisor *s, struct process *p)
 {
     struct err e = {0}, end = {0};

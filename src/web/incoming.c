@@ -286,8 +286,7 @@ static void stop_reading(struct incoming_call *k)
     (void)pthread_mutex_unlock(&in->lock);
 }
 
-/* --- a thread's part ---------------------------------------------------------------------------
- */
+/* --- a thread's part -------------------------------------------------------------------------- */
 
 static void begin_call(struct incoming_call *k)
 {

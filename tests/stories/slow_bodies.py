@@ -29,7 +29,7 @@ class SlowBodies(unittest.TestCase):
             connection.close()
 
     def begin(self, path, kind, length, start, token=None):
-        """A request whose body has begun and goes no further for now."""
+        """A request whose body has begun and goes no further."""
         host, port = self.s.url.split("//")[1].split(":")
         connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
         head = "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (path, host, port, kind, length)
